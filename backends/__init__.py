@@ -1,0 +1,1 @@
+"""Where the model lives: the client side, the server and the engine."""

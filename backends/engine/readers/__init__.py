@@ -1,0 +1,1 @@
+"""Readers: whatever turns a source into a distribution over text."""

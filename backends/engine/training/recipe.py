@@ -1,0 +1,116 @@
+"""The recipe of a workbench: every choice that its training makes, read from one TOML file."""
+
+from pathlib import Path
+
+import msgspec
+
+from investigator.errors import InvestigatorError
+
+
+class RecipeError(InvestigatorError):
+    """A recipe file that cannot be read, or that names a setting which does not exist."""
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of the sections: a misspelt key is an error rather than a silent default."""
+
+
+class CorpusRecipe(Section):
+    """[corpus]: which text is used. The keys are explained in backends/pocket/recipe.toml."""
+
+    seed: int = 1
+    megabytes: dict[str, float] = {}
+    heldout: dict[str, float] = {}
+    tune_documents: int = 640
+    tune_bytes: int = 700
+    test_documents: int = 420
+    test_bytes: int = 1000
+    shingle_words: int = 5
+    sketch_size: int = 16
+    shared_sketches: int = 5
+
+
+class TokenizerRecipe(Section):
+    """[tokenizer]: the byte-level BPE vocabulary."""
+
+    vocabulary: int = 8192
+    sample_megabytes: float = 24.0
+
+
+class LanguageModelRecipe(Section):
+    """[language_model]: the subject's shape and its training."""
+
+    width: int = 256
+    layers: int = 6
+    heads: int = 4
+    mlp_width: int = 704
+    context: int = 256
+    tokens: int = 18_000_000
+    dictionary_share: float = 0.28
+    batch_rows: int = 48
+    muon_rate: float = 0.02
+    adam_rate: float = 0.004
+    weight_decay: float = 0.01
+    warmup_steps: int = 60
+    decay_from: float = 0.5
+    seed: int = 1
+    loss_chunk: int = 512
+    compile: bool = False
+    checkpoint_seconds: float = 180.0
+    evaluation_seconds: float = 300.0
+
+
+class SAERecipe(Section):
+    """[sae]: the sparse autoencoder of one layer."""
+
+    layer: int = 3
+    latents: int = 4096
+    k: int = 24
+    tokens: int = 8_000_000
+    batch: int = 2048
+    rate: float = 0.001
+    warmup_steps: int = 100
+    decay_from: float = 0.7
+    dead_tokens: int = 300_000
+    auxiliary_k: int = 128
+    auxiliary_weight: float = 0.03125
+    seed: int = 1
+    checkpoint_seconds: float = 90.0
+
+
+class StatisticsRecipe(Section):
+    """[statistics]: what is measured about latents and layers."""
+
+
+class LabelsRecipe(Section):
+    """[labels]: the rules that write labels."""
+
+
+class MapperRecipe(Section):
+    """[mapper]: the soft-prompt readers."""
+
+
+class Recipe(Section):
+    """A whole recipe; every key has a default, so an empty file is a recipe too."""
+
+    name: str = "pocket"
+    corpus: CorpusRecipe = CorpusRecipe()
+    tokenizer: TokenizerRecipe = TokenizerRecipe()
+    language_model: LanguageModelRecipe = LanguageModelRecipe()
+    sae: SAERecipe = SAERecipe()
+    statistics: StatisticsRecipe = StatisticsRecipe()
+    labels: LabelsRecipe = LabelsRecipe()
+    mapper: MapperRecipe = MapperRecipe()
+
+
+DEFAULT_RECIPE = Path(__file__).parents[2] / "pocket" / "recipe.toml"
+
+
+def load_recipe(path: Path = DEFAULT_RECIPE) -> Recipe:
+    """Read a recipe; raises RecipeError when the file is missing, is no TOML or holds an unknown key."""
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Recipe)
+    except OSError as error:
+        raise RecipeError(f"The recipe {path} cannot be read ({error.strerror}). Give an existing file.") from error
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise RecipeError(f"The recipe {path} is not valid: {error}. Compare it with {DEFAULT_RECIPE}.") from error

@@ -1,0 +1,1 @@
+"""The sub-commands of the front door, one file each."""

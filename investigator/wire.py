@@ -1,0 +1,222 @@
+"""The wire: verbs, questions, events and the handshake of protocol version 1."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from investigator.records import Provenance, Record, Result, Row, WorkbenchSummary
+from investigator.sources import Residual, Source
+
+PROTOCOL = 1
+"""Raised when an old client and a new backend would misunderstand each other."""
+
+
+class Open(Record, frozen=True, tag_field="verb", tag="open"):
+    """Tokenise a prompt, run the subject once and capture every layer and position."""
+
+    prompt: str = ""
+    token_ids: tuple[int, ...] | None = None
+    """Instead of `prompt`: the exact tokens."""
+    subject: str = ""
+    """Empty: the workbench's first."""
+    chat: bool = False
+    """Wrap the prompt as one user turn of the model's chat template."""
+    continue_tokens: int = 0
+    """How many tokens the model writes on (greedy where seed is None)."""
+    seed: int | None = None
+
+
+class ShowFeatures(Record, frozen=True, tag_field="verb", tag="features"):
+    """List the active latents of an SAE at a source."""
+
+    source: Source
+    sae: str = ""
+    """Empty: the SAE at the source's layer."""
+    order: Literal["activation", "z", "rate"] = "z"
+    filter: str = ""
+    """Words that a label must hold, or a latent's number, or `rate<0.01`, `z>3`, `act>1`; several are all required."""
+    unlabelled: bool = True
+    limit: int = 200
+
+
+class ShowFeature(Record, frozen=True, tag_field="verb", tag="feature"):
+    """Show one latent's page."""
+
+    latent: int
+    sae: str = ""
+
+
+class RankLabels(Record, frozen=True, tag_field="verb", tag="labels"):
+    """Score every label, or the user's own sentences, under a source."""
+
+    source: Source
+    reader: str = ""
+    """Empty: the default reader at the source's layer."""
+    order: Literal["gap", "score", "activation"] = "gap"
+    labels: tuple[str, ...] | None = None
+    """The user's own sentences instead of the label set."""
+    limit: int = 50
+    filter: str = ""
+
+
+class Explain(Record, frozen=True, tag_field="verb", tag="explain"):
+    """Draw explanations from a reader (L2EL, appendix B)."""
+
+    source: Source
+    reader: str = ""
+    samples: int = 50
+    temperature: float = 1.0
+    top_p: float = 0.9
+    max_tokens: int = 32
+    beta: float = 0.2
+    keep: int = 10
+    """How many texts the MMR order picks before the rest follows by likelihood."""
+    seed: int = 0
+
+
+class Test(Record, frozen=True, tag_field="verb", tag="test"):
+    """Score typed hypotheses at a source, at every position of its prompt, or at every layer with a reader."""
+
+    hypotheses: tuple[str, ...]
+    sources: tuple[Source, ...]
+    """Usually one; a table of prompts gives one each."""
+    reader: str = ""
+    scope: Literal["position", "positions", "layers"] = "position"
+
+
+class ShowLens(Record, frozen=True, tag_field="verb", tag="lens"):
+    """Read the logit lens at every layer for one position."""
+
+    source: Residual
+    k: int = 5
+
+
+class CheckWorkbench(Record, frozen=True, tag_field="verb", tag="doctor"):
+    """Check that the workbench's parts fit together."""
+
+
+class Work(Record, frozen=True, tag_field="verb", tag="work"):
+    """A long command run by a child of the backend: train, evaluate."""
+
+    command: str
+    """`train STAGE` or `evaluate NAME`."""
+    arguments: dict[str, str | int | float | bool] = {}
+
+
+Verb = Open | ShowFeatures | ShowFeature | RankLabels | Explain | Test | ShowLens | CheckWorkbench | Work
+
+
+class Question(Record, frozen=True):
+    """A verb with an identity: asking the same id again is asking once."""
+
+    id: str
+    client: str
+    """Who asks; fairness, leases and slots are by client."""
+    verb: Verb
+    slot: str = ""
+    """A newer question in the same slot of the same client supersedes the older; empty: none."""
+    priority: int = 0
+    """Higher runs first."""
+    protocol: int = PROTOCOL
+
+
+class Accepted(Record, frozen=True, tag_field="event", tag="accepted"):
+    """First event: the verb with every default resolved, and its provenance."""
+
+    verb: Verb
+    provenance: Provenance
+    n: int = 0
+
+
+class Progress(Record, frozen=True, tag_field="event", tag="progress"):
+    """How far the work is."""
+
+    done: int
+    total: int
+    message: str = ""
+    n: int = 0
+
+
+class Partial(Record, frozen=True, tag_field="event", tag="partial"):
+    """Rows that replace earlier rows of the same key."""
+
+    rows: tuple[Row, ...]
+    n: int = 0
+
+
+class Finished(Record, frozen=True, tag_field="event", tag="result"):
+    """Last event of a question that was answered; complete alone."""
+
+    result: Result
+    n: int = 0
+
+
+class Failed(Record, frozen=True, tag_field="event", tag="error"):
+    """Last event of a question that could not be answered, as sentences for a person."""
+
+    kind: str
+    message: str
+    mend: str = ""
+    n: int = 0
+
+
+class Cancelled(Record, frozen=True, tag_field="event", tag="cancelled"):
+    """Last event of a question that was stopped."""
+
+    reason: str = ""
+    n: int = 0
+
+
+Event = Accepted | Progress | Partial | Finished | Failed | Cancelled
+LAST = (Finished, Failed, Cancelled)
+"""The events that end a question."""
+
+
+class Handshake(Record, frozen=True):
+    """What a backend says of itself before anything is asked."""
+
+    protocol: int
+    version: str
+    build: str
+    pid: int
+    nonce: str
+    state: Literal["loading", "ready", "failed"]
+    workbench: WorkbenchSummary | None = None
+    """Known once the state is ready."""
+    device: str = ""
+    dtype: str = ""
+    message: str = ""
+    """What is being loaded, or why loading failed and what to do."""
+
+
+class Running(Record, frozen=True):
+    """A question as the status route shows it."""
+
+    id: str
+    client: str
+    verb: str
+    state: Literal["queued", "running", "ended"]
+    events: int
+
+
+class ServerStatus(Record, frozen=True):
+    """What a backend is doing."""
+
+    handshake: Handshake
+    questions: tuple[Running, ...] = ()
+    clients: tuple[str, ...] = ()
+    idle_seconds: float = 0.0
+
+
+class Lease(Record, frozen=True):
+    """A client's promise to come back within `seconds`."""
+
+    client: str
+    seconds: float
+
+
+def encode(record: Any) -> bytes:
+    """Encode a record as one line of JSON; NaN becomes null, which no decoder of ours takes for a number."""
+    return msgspec.json.encode(record)

@@ -1,0 +1,1 @@
+"""The lab notebook: SQLite store, search and export."""
