@@ -73,7 +73,7 @@ class Subject:
         *,
         inputs_embeds: Tensor | None = None,
         input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
+        attention_mask: Any = None,
         position_ids: Tensor | None = None,
         past_key_values: Any = None,
         use_cache: bool = False,
@@ -81,7 +81,8 @@ class Subject:
         """Run the blocks and the final norm; return the hidden states `[B, T, d]` and the cache (None without one).
 
         `inputs_embeds` are as `embed` returns them. `attention_mask` is 2-D (1 keeps a token) or 4-D, `[B, 1, T, S]`,
-        boolean (True attends) or additive.
+        boolean (True attends) or additive, or a dict of additive
+        masks by kind of attention layer (`full_attention`, `sliding_attention`).
         """
         if inputs_embeds is not None and self._scale != 1.0:
             inputs_embeds = inputs_embeds / self._scale
@@ -106,8 +107,8 @@ class Subject:
         cap = getattr(self.config, "final_logit_softcapping", None)
         return torch.tanh(logits / cap) * cap if cap else logits
 
-    def _additive(self, mask: Tensor | None) -> Tensor | None:
-        if mask is None or mask.dim() != 4 or mask.dtype != torch.bool:
+    def _additive(self, mask: Any) -> Any:
+        if not isinstance(mask, Tensor) or mask.dim() != 4 or mask.dtype != torch.bool:
             return mask
         # Eager attention adds its mask, so a boolean one would raise the logits of what it means to hide.
         return torch.zeros(mask.shape, dtype=self.dtype, device=mask.device).masked_fill_(
