@@ -7,8 +7,8 @@ import os
 import pty
 import re
 import select
-import signal
 import struct
+import subprocess
 import termios
 import time
 from collections.abc import Mapping, Sequence
@@ -34,17 +34,19 @@ class Terminal:
 
     def __enter__(self) -> Terminal:
         self.started = time.monotonic()
-        self.pid, self.descriptor = pty.fork()
-        if self.pid == 0:
-            os.execvpe(self.command[0], self.command, self.environment)
-        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, self.size)
+        self.descriptor, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, self.size)
+        self.child = subprocess.Popen(
+            self.command, env=self.environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        )
+        os.close(theirs)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
+        self.child.kill()
+        self.child.wait()
         os.close(self.descriptor)
 
     def send(self, keys: str) -> float:
