@@ -23,6 +23,7 @@ class ParetoPlot(Vertical, can_focus=True):
     ParetoPlot {
         & > PlotWidget { height: 1fr; }
         & > #pareto-words { height: 1fr; display: none; }
+        & > #pareto-axes { height: 1; color: $text-muted; }
         & > #pareto-said { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
         &.-small > PlotWidget { display: none; }
         &.-small > #pareto-words { display: block; }
@@ -67,16 +68,15 @@ class ParetoPlot(Vertical, can_focus=True):
         plot = PlotWidget()
         # The plot's own arrow keys pan; here arrows walk over labels, so it never takes the focus.
         plot.can_focus = False
+        yield Static("log p/token ↑ · activation →", id="pareto-axes", markup=False)
         yield plot
         yield Static(id="pareto-words", markup=False)
         yield Static(id="pareto-said", markup=False)
 
     def on_mount(self) -> None:
-        """Name the axes and draw what was given before."""
+        """Leave the plot as many rows as can be, and draw what was given before."""
         plot = self.query_one(PlotWidget)
-        plot.margin_left, plot.margin_top, plot.margin_bottom = 7, 1, 3
-        plot.set_xlabel("activation")
-        plot.set_ylabel("log p")
+        plot.margin_left, plot.margin_top, plot.margin_bottom = 7, 0, 1
         self._redraw()
 
     def draw(self, pareto: Pareto, selected: str | None = None) -> None:
@@ -134,6 +134,7 @@ class ParetoPlot(Vertical, can_focus=True):
         self.query_one("#pareto-said", Static).update(Content(self.pareto.describe(self.pareto.find(self.selected))))
         plot = self.query_one(PlotWidget)
         plot.clear()
+        self._set_limits(plot)
         at = self.pareto.find(self.selected)
         chosen = () if at is None else (self.pareto.walk[at],)
         groups = (self.pareto.off_frontier, self.pareto.frontier, chosen)
@@ -141,6 +142,14 @@ class ParetoPlot(Vertical, can_focus=True):
             if points:
                 xs, ys = [point.activation for point in points], [point.score for point in points]
                 plot.scatter(xs, ys, marker=sign, marker_style=str(style))
+
+    def _set_limits(self, plot: PlotWidget) -> None:
+        # The frame covers a plot's outermost cells, and the frontier lives at the edges: 8 % of air on each side.
+        axes = ([point.activation for point in self.pareto.walk], [point.score for point in self.pareto.walk])
+        for values, limit in zip(axes, (plot.set_xlimits, plot.set_ylimits), strict=True):
+            low, high = min(values, default=0.0), max(values, default=1.0)
+            air = (high - low) * 0.08 or 0.5
+            limit(low - air, high + air)
 
     def _styles(self) -> tuple[RichStyle, ...]:
         return tuple(self.get_component_rich_style(f"pareto--{name}") for name in ("point", "frontier", "selected"))

@@ -1,0 +1,17 @@
+"""Sheets that lie over a screen until esc: text, notes, exports, sessions, a question."""
+
+from screens.modals.confirm import Confirm
+from screens.modals.export import ExportChoice, ExportChooser
+from screens.modals.note import Note, NoteEditor
+from screens.modals.session import SessionChooser
+from screens.modals.text_viewer import TextViewer
+
+__all__ = [
+    "Confirm",
+    "ExportChoice",
+    "ExportChooser",
+    "Note",
+    "NoteEditor",
+    "SessionChooser",
+    "TextViewer",
+]

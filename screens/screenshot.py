@@ -1,0 +1,39 @@
+"""The current screen as an SVG file: for papers, issues and the README's picture."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+from textual.app import App
+
+from investigator import paths
+from investigator.errors import StoreError
+
+
+def default_file(room: str, now: datetime.datetime | None = None) -> Path:
+    """Return a file in the data folder's `exports` that does not exist yet."""
+    moment = (now or datetime.datetime.now()).strftime("%Y%m%d-%H%M%S")
+    folder = paths.data_folder() / "exports"
+    names = (f"investigator-{room}-{moment}{suffix}.svg" for suffix in ("", *(f"-{n}" for n in range(2, 100))))
+    return next(folder / name for name in names if not (folder / name).exists())
+
+
+def save(app: App[Any], file: Path | None = None) -> Path:
+    """Write what the app shows right now and return where; raise StoreError where the file cannot be written."""
+    room = str(getattr(app.screen, "ROOM", "screen"))
+    return write(file or default_file(room), app.export_screenshot(title=f"Investigator: {room}"))
+
+
+def write(file: Path, text: str) -> Path:
+    """Write an export whole or not at all, make its folder, and return its path; raise StoreError on failure."""
+    unfinished = file.with_name(file.name + ".part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(text, encoding="utf-8", errors="replace")
+        unfinished.replace(file)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise StoreError(f"{file} cannot be written: {error.strerror or error}.", "Choose another file.") from error
+    return file

@@ -1,0 +1,180 @@
+"""Why a number is what it is: a row's score, gap and p with their controls and provenance, as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from investigator.records import (
+    ExplanationRow,
+    FeatureRow,
+    HypothesisRow,
+    LabelRow,
+    Provenance,
+    Row,
+    Score,
+)
+from investigator.text import inert
+from screens.widgets import histogram, strip_plot
+
+UNUSUAL = "p says how unusual this place is for the text, not that the text is true of it."
+BINS = 40
+
+
+def why(row: Row, *, place: str = "", reader: str = "", provenance: Provenance | None = None) -> str:
+    """Return everything known about a row's number; `place` says in words which source it was read from."""
+    parts = [*_head(row, place), "", *_body(row, reader)]
+    if provenance is not None:
+        parts += ["", "provenance", *_indented(provenance_lines(provenance))]
+    return "\n".join(parts)
+
+
+def _head(row: Row, place: str) -> Iterator[str]:
+    match row:
+        case LabelRow() | ExplanationRow() | HypothesisRow():
+            yield inert(row.text)
+        case FeatureRow():
+            yield f"latent {row.latent}: {' / '.join(map(inert, row.labels)) or '(no label)'}"
+        case _:
+            yield row.key
+    if place:
+        yield inert(place)
+
+
+def _body(row: Row, reader: str) -> Iterator[str]:
+    match row:
+        case LabelRow():
+            yield from score_lines(row.score)
+            yield from _label_lines(row)
+        case ExplanationRow():
+            yield from score_lines(row.score)
+            yield from _explanation_lines(row)
+        case HypothesisRow():
+            yield from score_lines(row.score)
+            yield from background_lines(row)
+        case FeatureRow():
+            yield from _feature_lines(row)
+    if reader:
+        yield f"reader      {inert(reader)}"
+
+
+def score_lines(score: Score) -> Iterator[str]:
+    """Yield what a score is made of, one fact a line; a failed score says why and gives no number."""
+    if score.error is not None:
+        yield f"score       failed: {inert(score.error)}"
+        return
+    yield from _score_line(score)
+    yield from _gap_line(score)
+    yield from _p_lines(score)
+    if score.interval is not None:
+        yield f"interval    {score.interval[0]:+.2f} to {score.interval[1]:+.2f}"
+    if score.verdict:
+        yield f"verdict     {inert(score.verdict)}"
+    yield from _control_lines(score)
+
+
+def _score_line(score: Score) -> Iterator[str]:
+    if score.score is None:
+        yield "score       not scored"
+    else:
+        tokens = f"{score.tokens} tokens, the end included" if score.tokens else "its tokens, the end included"
+        yield f"score       {score.score:+.3f} nats a token: log p(text + end-of-text | source) / {tokens}"
+
+
+def _gap_line(score: Score) -> Iterator[str]:
+    if score.gap is None:
+        yield "gap         none: this layer has no background to compare with"
+    elif score.score is None:
+        yield f"gap         {score.gap:+.3f}"
+    else:
+        where = f"{score.background} background positions" if score.background else "the background positions"
+        mean = score.score - score.gap
+        yield f"gap         {score.gap:+.3f}: score minus the same text's mean, {mean:+.3f}, over {where} of this layer"
+
+
+def _p_lines(score: Score) -> Iterator[str]:
+    if score.p is None:
+        return
+    n = score.background
+    above = f" = (1 + {round(score.p * (1 + n)) - 1}) / (1 + {n})" if n else ""
+    yield f"p           {score.p:.3g}{above}: the share of background positions where the text scores as high"
+    if n and score.p <= 1.5 / (1 + n):
+        yield f"            It is the smallest that {n} positions allow."
+    yield f"            {UNUSUAL}"
+
+
+def _control_lines(score: Score) -> Iterator[str]:
+    if not score.controls:
+        yield "controls    the background above; no further control was asked for"
+        return
+    yield "controls    the same text on what should not support it:"
+    for control in score.controls:
+        beside = f"  ({score.score - control.score:+.2f} in favour of this place)" if score.score is not None else ""
+        yield f"            {inert(control.name):<24} {control.score:+.3f}{beside}"
+
+
+def _label_lines(row: LabelRow) -> Iterator[str]:
+    carried = ", ".join(map(str, row.latents)) or "none"
+    yield f"activation  {row.activation:.2f}: the largest here among the latents that carry this label ({carried})"
+    if row.rank:
+        yield f"rank        {row.rank} in the order asked; equal scores, within 1e-4, share a rank"
+
+
+def _explanation_lines(row: ExplanationRow) -> Iterator[str]:
+    yield f"drawn       {row.count} time{'s' if row.count != 1 else ''} from this activation"
+    yield "            A text drawn from an activation fits that activation: its gap alone does not make it true."
+    if row.verbatim:
+        yield "verbatim    It is a label that the reader was trained on, word for word."
+
+
+def _feature_lines(row: FeatureRow) -> Iterator[str]:
+    yield f"activation  {row.activation:.3f}"
+    yield f"z           {row.z:+.2f}: (pre-activation - its median) / IQR over the held-out tokens (robust z)"
+    yield f"rate        {row.rate:.3%} of tokens make it fire"
+
+
+def background_lines(row: HypothesisRow, width: int = 60) -> Iterator[str]:
+    """Yield the background of a hypothesis as a strip, a histogram and a sentence."""
+    if not row.background or row.score.score is None:
+        return
+    here = row.score.score
+    strip = strip_plot.strip(row.background, [strip_plot.Mark(here, "◆", "here")], width)
+    low, high = min(*row.background, here), max(*row.background, here)
+    yield f"background  {low:+.2f} {strip} {high:+.2f}   ◆ here"
+    yield f"            {strip_plot.in_words(row.background, here)}"
+    yield ""
+    yield from (f"            {line}" for line in _histogram(row.background))
+
+
+def _histogram(values: tuple[float, ...]) -> list[str]:
+    low, span = min(values), max(values) - min(values) or 1.0
+    counts = [0] * BINS
+    for value in values:
+        counts[min(int((value - low) / span * BINS), BINS - 1)] += 1
+    axis = f"{low:+.2f}" + f"{low + span:+.2f}".rjust(BINS - len(f"{low:+.2f}"))
+    return [*histogram.columns(counts, 4), axis, f"{len(values)} background positions, log scale"]
+
+
+def provenance_lines(provenance: Provenance) -> list[str]:
+    """Return what is needed to run the answer again, one fact a line."""
+    libraries = ", ".join(f"{name} {version}" for name, version in sorted(provenance.libraries.items()))
+    seed = "none" if provenance.seed is None else provenance.seed
+    lines = [
+        f"workbench   {inert(provenance.workbench)}",
+        *(
+            f"{role:<11} {inert(part.name)} {_marks(part.revision, part.fingerprint)}"
+            for role, part in provenance.parts.items()
+        ),
+        f"computed    {inert(provenance.device)} {provenance.dtype}, {provenance.threads} threads, seed {seed}",
+        f"asked       {provenance.asked_at} on {inert(provenance.machine)}",
+        f"version     {provenance.version} (build {provenance.build}, protocol {provenance.protocol})",
+        f"libraries   {libraries or 'not recorded'}",
+    ]
+    return [*lines, f"plan        {inert(provenance.plan)}"] if provenance.plan else lines
+
+
+def _marks(revision: str, fingerprint: str) -> str:
+    return " ".join([*([f"@{revision}"] if revision else []), f"xxh3:{fingerprint}"])
+
+
+def _indented(lines: list[str]) -> list[str]:
+    return [f"  {line}" for line in lines]
