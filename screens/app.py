@@ -1,0 +1,151 @@
+"""The app: modes, the link, one asker, one recorder. Everything else belongs to its screens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App
+from textual.binding import BindingType
+from textual.message_pump import MessagePump
+from textual.screen import Screen
+from textual.signal import Signal
+
+from investigator.errors import InvestigatorError
+from investigator.settings import Settings
+from screens import keys, marks, themes, trace
+from screens.commands import provider
+from screens.link import Connect, Link, Status
+from screens.messages import OpenAnswer, OpenPrompt
+from screens.work import Asker, Work
+
+if TYPE_CHECKING:
+    from investigator.wire import Verb
+    from sessions import Recorder, Session, Store
+
+
+def _bench() -> Screen[None]:
+    from screens.bench import BenchScreen
+
+    return BenchScreen()
+
+
+def _notebook() -> Screen[None]:
+    from screens.notebook import NotebookScreen
+
+    return NotebookScreen()
+
+
+class InvestigatorApp(App[None]):
+    """The terminal app. It paints first; the backend and the session store are reached after the first frame."""
+
+    TITLE = "Investigator"
+    CSS_PATH = "app.tcss"
+    MODES = {"bench": _bench, "notebook": _notebook}
+    DEFAULT_MODE = "bench"
+    COMMANDS = {provider}
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("app")
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(
+        self,
+        connect: Connect,
+        store: Store | Callable[[], Store] | None,
+        settings: Settings,
+        *,
+        workbench: str = "pocket",
+        session_name: str = "",
+        prompt: str = "",
+        keymap: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.workbench = workbench
+        self.session_name = session_name
+        self.prompt = prompt
+        self.moved_keys = dict(keymap or {})
+        """The keymap in force: action id to keys."""
+        self.marks = marks.choose(settings.app.marks)
+        self.asker = Asker(self)
+        self.link = Link(self, connect)
+        self.link_changed: Signal[Status] = Signal(self, "link")
+        self.work_changed: Signal[Work] = Signal(self, "work")
+        self.store_changed: Signal[str] = Signal(self, "store")
+        """Published with the store's trouble in words, empty where all is well."""
+        self.store: Store | None = None
+        self.session: Session | None = None
+        self.recorder: Recorder | None = None
+        self.store_trouble = ""
+        self._open_store = store
+        for theme in themes.OURS:
+            self.register_theme(theme)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Give every theme the heat colours."""
+        return themes.variable_defaults(self.current_theme.dark)
+
+    def on_mount(self) -> None:
+        """Take the theme and the keymap, and reach for the backend once the first frame stands."""
+        if self.settings.app.theme in self.available_themes:
+            self.theme = self.settings.app.theme
+        if not self.settings.app.animations:
+            self.animation_level = "none"
+        if self.moved_keys:
+            self.set_keymap(self.moved_keys)
+        trace.start_heartbeat(self)
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        trace.mark("first-frame")
+        self.run_worker(self.link.keep(), name="link", exit_on_error=False, description="link")
+        self.run_worker(self._start_store(), name="store", exit_on_error=False, description="store")
+
+    async def _start_store(self) -> None:
+        try:
+            self.store = await asyncio.to_thread(self._open_store) if callable(self._open_store) else self._open_store
+            if self.store is not None:
+                from sessions import Recorder
+
+                self.session = self.store.session(self.session_name or "scratch")
+                self.recorder = Recorder(self.store, self.session)
+        except InvestigatorError as problem:
+            self.store_trouble = str(problem)
+        self.store_changed.publish(self.store_trouble)
+
+    def ask(self, verb: Verb, *, slot: str, listener: MessagePump, fresh: bool = False, priority: int = 0) -> Work:
+        """Ask a verb; `WorkChanged` messages tell `listener` how it goes, and a newer one in the slot supersedes it."""
+        return self.asker.ask(verb, slot=slot, listener=listener, fresh=fresh, priority=priority)
+
+    def link_lost(self) -> None:
+        """Take note that a stream broke."""
+        self.link.lost()
+
+    def tell(self, text: str, *, problem: bool = False) -> None:
+        """Show a short sentence over the screen; it is plain text, never markup."""
+        self.notify(text, severity="error" if problem else "information", markup=False, timeout=8 if problem else 3)
+
+    async def on_open_prompt(self, message: OpenPrompt) -> None:
+        """Open a prompt on the bench, from any screen."""
+        await self._to_bench(message)
+
+    async def on_open_answer(self, message: OpenAnswer) -> None:
+        """Show a saved answer on the bench, from any screen."""
+        await self._to_bench(message)
+
+    async def _to_bench(self, message: OpenPrompt | OpenAnswer) -> None:
+        message.stop()
+        if self.current_mode != "bench":
+            await self.switch_mode("bench")
+        self.screen_stack[0].post_message(message)
+
+    def action_help(self) -> None:
+        """Show the current screen's help page."""
+        from screens.help_page import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(getattr(self.screen, "ROOM", "app")))
+
+    async def on_unmount(self) -> None:
+        """Give the lease back, so that a clean exit ends what this app left running."""
+        await self.link.aclose()

@@ -1,0 +1,194 @@
+"""Every action of the app as data: bindings, footer, palette, help pages and keymap file are all read from here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from textual.binding import Binding, BindingType
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing a person can do, with the keys that do it."""
+
+    id: str
+    """`screen.name`: what the keymap file names."""
+    keys: tuple[str, ...]
+    """Textual key names; any of them works; none: only in the palette."""
+    call: str
+    """Textual action, such as `token(1)`."""
+    title: str
+    """A few words, for the palette and the help page."""
+    tooltip: str
+    """One sentence."""
+    footer: str = ""
+    """Word in the line of keys; actions with the same word share one entry; empty: not shown."""
+    priority: bool = False
+    """Whether it works while an input has the focus."""
+    palette: bool = True
+
+    @property
+    def screen(self) -> str:
+        """Return the screen it belongs to: app, bench, feature, notebook."""
+        return self.id.split(".", 1)[0]
+
+
+APP = (
+    Action("app.quit", ("ctrl+q", "ctrl+c"), "quit", "quit", "Leave the app; every answer is saved already.", "", True),
+    Action("app.stop", ("ctrl+g",), "stop_work", "stop the work", "Stop what this pane runs.", "", True),
+    Action("app.bench", ("B",), "switch_mode('bench')", "the bench", "Go to the bench.", "bench"),
+    Action("app.notebook", ("N",), "switch_mode('notebook')", "the notebook", "Go to saved findings.", "notebook"),
+    Action("app.help", ("question_mark", "f1"), "help", "help", "Show this screen's keys and words.", "help"),
+    Action(
+        "app.palette",
+        ("ctrl+p",),
+        "command_palette",
+        "commands",
+        "Search all commands by name.",
+        "commands",
+        palette=False,
+    ),
+    Action("app.theme", (), "change_theme", "theme", "Choose the colours."),
+    Action("app.picture", (), "screenshot", "save a picture of the screen (SVG)", "Write the screen as an SVG file."),
+)
+
+BENCH = (
+    Action("bench.left", ("left",), "token(-1)", "previous token", "Move to the token on the left.", "token"),
+    Action("bench.right", ("right",), "token(1)", "next token", "Move to the token on the right.", "token"),
+    Action("bench.first", ("home",), "token_end(-1)", "first token", "Move to the first token."),
+    Action("bench.last", ("end",), "token_end(1)", "last token", "Move to the last token."),
+    Action("bench.up", ("up",), "row(-1)", "previous row", "Select the row above.", "row", palette=False),
+    Action("bench.down", ("down",), "row(1)", "next row", "Select the row below.", "row", palette=False),
+    Action("bench.page_up", ("pageup",), "page(-1)", "page up", "Select a row one page up.", palette=False),
+    Action("bench.page_down", ("pagedown",), "page(1)", "page down", "Select a row one page down.", palette=False),
+    Action(
+        "bench.layer_down", ("left_square_bracket", "comma"), "layer(-1)", "layer below", "Go one layer down.", "layer"
+    ),
+    Action(
+        "bench.layer_up", ("right_square_bracket", "full_stop"), "layer(1)", "layer above", "Go one layer up.", "layer"
+    ),
+    Action(
+        "bench.span_left", ("shift+left",), "span(-1)", "span to the left", "Select several tokens: their mean is read."
+    ),
+    Action(
+        "bench.span_right",
+        ("shift+right",),
+        "span(1)",
+        "span to the right",
+        "Select several tokens: their mean is read.",
+    ),
+    Action("bench.next_pane", ("tab",), "pane_step(1)", "next pane", "Go to the next pane.", "pane", palette=False),
+    Action("bench.last_pane", ("shift+tab",), "pane_step(-1)", "pane before", "Go one pane back.", palette=False),
+    Action("bench.pane_1", ("1",), "pane(1)", "pane 1: SAE features", "Go to the SAE features."),
+    Action("bench.pane_2", ("2",), "pane(2)", "pane 2: labels", "Go to the labels."),
+    Action("bench.pane_3", ("3",), "pane(3)", "pane 3: in its own words", "Go to the generated explanations."),
+    Action("bench.pane_4", ("4",), "pane(4)", "pane 4: plot and findings", "Go to the plot and the findings."),
+    Action("bench.prompt", ("i",), "edit_prompt", "write a prompt", "Enter the prompt; enter opens it.", "prompt"),
+    Action(
+        "bench.hypothesis",
+        ("h",),
+        "edit_hypothesis",
+        "test a hypothesis",
+        "Enter a sentence of your own; enter scores it here and at every token.",
+        "hypothesis",
+    ),
+    Action(
+        "bench.explain",
+        ("g",),
+        "explain",
+        "explain in its own words",
+        "Draw explanations of this activation; again for another seed.",
+        "explain",
+    ),
+    Action("bench.why", ("w",), "why", "why this score", "Show what a row's score is made of, with controls.", "why"),
+    Action("bench.keep", ("s",), "keep", "keep as a finding", "Keep the selected row as a finding.", "keep"),
+    Action("bench.order", ("o",), "order", "next order", "Order the pane another way.", "order"),
+    Action("bench.filter", ("slash",), "filter", "filter the pane", "Show only rows that match.", "filter"),
+    Action("bench.open", ("enter",), "open_row", "open the row", "Open the row's page.", "open", palette=False),
+    Action("bench.copy", ("y",), "copy_row", "copy the row", "Copy the selected row as text."),
+    Action("bench.continue", ("c",), "continue_prompt", "continue the prompt", "Let the model write 8 tokens on."),
+    Action(
+        "bench.leave", ("escape",), "leave", "leave", "Leave an input, else clear a filter or a span.", palette=False
+    ),
+)
+
+FEATURE = (
+    Action("feature.back", ("escape",), "back", "back", "Go back to the bench.", "back"),
+    Action("feature.copy", ("y",), "copy", "copy as text", "Copy the page as text.", "copy"),
+    Action("feature.keep", ("s",), "keep", "keep as a finding", "Keep this feature as a finding.", "keep"),
+)
+
+NOTEBOOK = (
+    Action("notebook.open", ("enter",), "open_row", "open on the bench", "Show it as it was.", "open", palette=False),
+    Action("notebook.search", ("slash",), "search", "search", "Search findings and answers.", "search"),
+    Action("notebook.note", ("n",), "note", "edit the note", "Write a note and tags.", "note"),
+    Action("notebook.copy", ("y",), "copy", "copy as text", "Copy the finding as text.", "copy"),
+    Action("notebook.leave", ("escape",), "leave", "leave", "Leave the search, else clear it.", palette=False),
+)
+
+ACTIONS: tuple[Action, ...] = (*APP, *BENCH, *FEATURE, *NOTEBOOK)
+"""The registry; each screen's part keeps the order of importance that the line of keys follows."""
+
+_SYMBOLS = {
+    "left": "←",
+    "right": "→",
+    "up": "↑",
+    "down": "↓",
+    "comma": ",",
+    "full_stop": ".",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "question_mark": "?",
+    "slash": "/",
+    "escape": "esc",
+    "f1": "F1",
+}
+
+
+def of(*screens: str) -> tuple[Action, ...]:
+    """Return the actions of the named screens, in the registry's order."""
+    return tuple(action for screen in screens for action in ACTIONS if action.screen == screen)
+
+
+def bindings(screen: str) -> list[BindingType]:
+    """Return a screen's actions as Textual bindings, each with its id, so that a keymap can move it."""
+    return [
+        Binding(
+            ",".join(action.keys),
+            action.call,
+            action.title,
+            show=bool(action.footer),
+            priority=action.priority,
+            tooltip=action.tooltip,
+            id=action.id,
+        )
+        for action in of(screen)
+        if action.keys
+    ]
+
+
+def keys_of(action: Action, keymap: Mapping[str, str] = {}) -> tuple[str, ...]:
+    """Return the keys that do an action under a keymap ({id: "key,key"})."""
+    moved = keymap.get(action.id)
+    return tuple(key.strip() for key in moved.split(",")) if moved else action.keys
+
+
+def symbol(key: str) -> str:
+    """Return a key as a person reads it: `ctrl+g` as ^g, arrows as arrows."""
+    *modifiers, last = key.split("+")
+    shown = _SYMBOLS.get(last, last)
+    return "".join({"ctrl": "^", "shift": "⇧", "alt": "⌥"}.get(part, part + "+") for part in modifiers) + shown
+
+
+def footer(actions: Iterable[Action], keymap: Mapping[str, str] = {}) -> list[tuple[str, str]]:
+    """Return (keys, word) for the line of keys: actions with the same word share one entry."""
+    entries: dict[str, list[str]] = {}
+    for action in actions:
+        if action.footer:
+            entries.setdefault(action.footer, []).extend(map(symbol, keys_of(action, keymap)[:1]))
+    return [(_joined(shown), word) for word, shown in entries.items()]
+
+
+def _joined(shown: list[str]) -> str:
+    return ("" if all(len(key) == 1 and not key.isalnum() for key in shown) else " ").join(shown)

@@ -1,0 +1,125 @@
+"""The link to the backend: connecting after the first frame, waiting until it is ready, noticing when it breaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from investigator.errors import BackendError, InvestigatorError
+from investigator.wire import Handshake
+
+if TYPE_CHECKING:
+    from backends.base import Backend
+    from screens.app import InvestigatorApp
+
+Connect = Callable[[], Awaitable["Backend"]]
+LinkState = Literal["starting", "loading", "ready", "failed", "lost"]
+
+WATCH = 2.0
+"""Seconds between two looks at an idle backend: how late its death is noticed when nothing is asked."""
+LOOK = 0.2
+"""Seconds between two looks at a backend that loads."""
+PATIENCE = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Seconds before each further try to connect; the last repeats."""
+
+
+class Status(msgspec.Struct, frozen=True):
+    """How the link stands, in words."""
+
+    state: LinkState = "starting"
+    message: str = "starting the backend"
+    mend: str = ""
+    handshake: Handshake | None = None
+
+
+class Link:
+    """Keeps one backend connected; `App.link_changed` tells of every change."""
+
+    def __init__(self, app: InvestigatorApp, connect: Connect) -> None:
+        self.app = app
+        self.connect = connect
+        self.backend: Backend | None = None
+        self.status = Status()
+        self._lost = asyncio.Event()
+        self._tries = 0
+
+    def lost(self) -> None:
+        """Say that a stream broke, so that the link is made again now."""
+        self._lost.set()
+
+    async def keep(self) -> None:
+        """Connect, watch, and connect again, until the app ends."""
+        while True:
+            try:
+                await self._connected()
+                await self._watch()
+            except InvestigatorError as problem:
+                self._say(Status("failed", problem.message, problem.mend))
+            self.app.asker.attach(None)
+            await self._drop()
+            await asyncio.sleep(PATIENCE[min(self._tries, len(PATIENCE) - 1)])
+            self._tries += 1
+
+    async def aclose(self) -> None:
+        """Give the lease back."""
+        await self._drop()
+
+    async def _connected(self) -> None:
+        self._lost.clear()
+        self.backend = await self.connect()
+        hands = await self._ready(self.backend)
+        if hands.state == "failed":
+            raise BackendError(
+                hands.message or "The backend could not load the workbench.", "See `investigator doctor`."
+            )
+        self._tries = 0
+        self.app.asker.attach(self.backend)
+        self._say(Status("ready", "", "", hands))
+
+    async def _ready(self, backend: Backend) -> Handshake:
+        hands = await backend.handshake()
+        while hands.state == "loading":
+            message = hands.message or "loading the model"
+            if self.status.message != message or self.status.state != "loading":
+                self._say(Status("loading", message, "", hands))
+            waiting = asyncio.ensure_future(backend.handshake(wait=True))
+            done, _ = await asyncio.wait({waiting}, timeout=LOOK)
+            if done:
+                return waiting.result()
+            waiting.cancel()
+            hands = await backend.handshake()
+        return hands
+
+    async def _watch(self) -> None:
+        assert self.backend is not None
+        nonce = (await self.backend.handshake()).nonce
+        try:
+            while not await _set_within(self._lost, WATCH):
+                if (await self.backend.handshake()).nonce != nonce:
+                    break
+        except InvestigatorError:
+            pass
+        self._say(Status("lost", "the backend is gone; connecting again", "Answers already given stay."))
+
+    async def _drop(self) -> None:
+        backend, self.backend = self.backend, None
+        if backend is not None:
+            try:
+                await backend.aclose()
+            except InvestigatorError:
+                return
+
+    def _say(self, status: Status) -> None:
+        self.status = status
+        self.app.link_changed.publish(status)
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True

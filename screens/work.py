@@ -1,0 +1,238 @@
+"""Work: questions on their way. `Asker.ask` sends a verb, records what comes back and tells the screen that asked."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from textual.message_pump import MessagePump
+
+from investigator.errors import Disconnected, InvestigatorError
+from investigator.events import Answer
+from investigator.wire import Event, Failed, Question, Verb
+from screens.messages import WorkChanged
+
+if TYPE_CHECKING:
+    from backends.base import Backend
+    from screens.app import InvestigatorApp
+
+State = Literal["waiting", "queued", "running", "done", "stopped", "error", "disconnected", "superseded"]
+"""waiting: the backend is not ready yet; queued: asked, not yet begun; the last five are ends."""
+
+PERIOD = 0.1
+"""Seconds between two repaints of one streaming pane: ten a second is as fast as a person reads."""
+STORED = 256
+"""Answers kept to be shown at once when their question comes again."""
+
+
+class Work:
+    """One question on its way, and what is known of its answer."""
+
+    def __init__(self, verb: Verb, slot: str, listener: MessagePump, client: str, priority: int) -> None:
+        self.id = uuid.uuid4().hex
+        self.verb = verb
+        self.slot = slot
+        self.listener = listener
+        self.question = Question(id=self.id, client=client, verb=verb, slot=slot, priority=priority)
+        self.answer = Answer(self.id)
+        self.state: State = "waiting"
+        self.problem: InvestigatorError | None = None
+        """Why there is no answer, where the link broke or the question was refused."""
+        self.stored = False
+        """Whether the answer had been given before in this run of the app."""
+        self.started = time.monotonic()
+        self.seconds = 0.0
+        """How long it took, once ended."""
+        self.told = 0.0
+        """When the listener was last told."""
+        self.telling = False
+        """Whether a timer will tell the listener soon."""
+
+    @property
+    def name(self) -> str:
+        """Return the verb's name: open, features, labels, explain, test, lens, feature."""
+        return str(self.verb.__struct_config__.tag)
+
+    @property
+    def active(self) -> bool:
+        """Whether an end is still to come."""
+        return self.state in {"waiting", "queued", "running"}
+
+    @property
+    def progress(self) -> str:
+        """Return `31/50`, or nothing where no total is known."""
+        step = self.answer.progress
+        return f"{step.done:,}/{step.total:,}" if step and step.total else ""
+
+    @property
+    def failure(self) -> Failed | None:
+        """Return what went wrong, as sentences."""
+        if self.answer.error:
+            return self.answer.error
+        return Failed(self.problem.kind, self.problem.message, self.problem.mend) if self.problem else None
+
+    def end(self, state: State) -> None:
+        """Note the end and how long it took."""
+        self.state, self.seconds = state, time.monotonic() - self.started
+
+
+class Asker:
+    """All questions of the app: one client id, one running question a slot, and the stored answers."""
+
+    def __init__(self, app: InvestigatorApp) -> None:
+        self.app = app
+        self.client = uuid.uuid4().hex[:12]
+        self.backend: Backend | None = None
+        self.ready = asyncio.Event()
+        self.running: dict[str, Work] = {}
+        """Active work by slot."""
+        self._stored: OrderedDict[bytes, Answer] = OrderedDict()
+
+    def attach(self, backend: Backend | None) -> None:
+        """Ask this backend from now on; None: none is ready."""
+        self.backend = backend
+        if backend is None:
+            self.ready.clear()
+        else:
+            self.ready.set()
+
+    def stored(self, verb: Verb) -> Answer | None:
+        """Return the answer already given to this verb in this run of the app."""
+        key = msgspec.json.encode(verb)
+        if key in self._stored:
+            self._stored.move_to_end(key)
+        return self._stored.get(key)
+
+    def ask(self, verb: Verb, *, slot: str, listener: MessagePump, fresh: bool = False, priority: int = 0) -> Work:
+        """Ask, superseding what the slot runs; a stored answer is there on return unless `fresh`."""
+        work = Work(verb, slot, listener, self.client, priority)
+        old = None if fresh else self.stored(verb)
+        self._supersede(slot, cancel=old is not None)
+        if old is not None:
+            work.answer, work.stored = old, True
+            work.end("done")
+            listener.post_message(WorkChanged(work))
+            return work
+        self.running[slot] = work
+        self.app.run_worker(
+            self._run(work), name=work.name, group=f"ask:{slot}", description=work.name, exit_on_error=False
+        )
+        self.tell(work)
+        return work
+
+    def stop(self, slot: str) -> bool:
+        """Stop what a slot runs; return whether there was anything."""
+        work = self.running.get(slot)
+        if work is None:
+            return False
+        if self.backend is None or work.state == "waiting":
+            self._finish(work, "stopped")
+            self.app.workers.cancel_group(self.app, f"ask:{slot}")
+        else:
+            self._cancel(work)
+        return True
+
+    def tell(self, work: Work) -> None:
+        """Tell the listener: at once at the end, else at most once a period."""
+        wait = work.told + PERIOD - time.monotonic()
+        if not work.active or wait <= 0:
+            self._tell_now(work)
+        elif not work.telling:
+            work.telling = True
+            self.app.set_timer(wait, lambda: self._tell_later(work))
+
+    def _tell_now(self, work: Work) -> None:
+        work.told = time.monotonic()
+        work.listener.post_message(WorkChanged(work))
+        self.app.work_changed.publish(work)
+
+    def _tell_later(self, work: Work) -> None:
+        work.telling = False
+        if work.active:
+            self._tell_now(work)
+
+    def _supersede(self, slot: str, *, cancel: bool) -> None:
+        old = self.running.pop(slot, None)
+        if old is None:
+            return
+        old.end("superseded")
+        self.app.workers.cancel_group(self.app, f"ask:{slot}")
+        # A new question in the slot ends the old one on the far side; a stored answer sends none.
+        if cancel:
+            self._cancel(old)
+        self.app.work_changed.publish(old)
+
+    def _cancel(self, work: Work) -> None:
+        if self.backend is not None:
+            self.app.run_worker(_quietly(self.backend.cancel(work.id)), group="cancel", exit_on_error=False)
+
+    async def _run(self, work: Work) -> None:
+        try:
+            await self.ready.wait()
+            assert self.backend is not None
+            work.state = "queued"
+            async for event in self._stream(work, self.backend):
+                self._apply(work, event)
+        except Disconnected as problem:
+            work.problem = problem
+            self._finish(work, "disconnected")
+            self.app.link_lost()
+        except InvestigatorError as problem:
+            work.problem = problem
+            self._finish(work, "error")
+        else:
+            self._settle(work)
+
+    def _stream(self, work: Work, backend: Backend) -> AsyncIterator[Event]:
+        events = backend.ask(work.question)
+        recorder = self.app.recorder
+        return recorder.record(work.question, events) if recorder is not None else events
+
+    def _apply(self, work: Work, event: Event) -> None:
+        if not work.active:
+            return
+        work.state = "running"
+        work.answer.apply(event)
+        if work.answer.ended:
+            self._settle(work)
+        else:
+            self.tell(work)
+
+    def _settle(self, work: Work) -> None:
+        if not work.active:
+            return
+        answer = work.answer
+        if answer.result is not None:
+            self._store(work.verb, answer)
+            self._finish(work, "done")
+        elif answer.cancelled is not None:
+            self._finish(work, "stopped")
+        elif answer.error is not None:
+            self._finish(work, "error")
+        else:
+            work.problem = Disconnected("The backend stopped answering in the middle of this.", "It is asked again.")
+            self._finish(work, "disconnected")
+
+    def _store(self, verb: Verb, answer: Answer) -> None:
+        self._stored[msgspec.json.encode(verb)] = answer
+        while len(self._stored) > STORED:
+            self._stored.popitem(last=False)
+
+    def _finish(self, work: Work, state: State) -> None:
+        work.end(state)
+        if self.running.get(work.slot) is work:
+            del self.running[work.slot]
+        self._tell_now(work)
+
+
+async def _quietly(call: Any) -> None:
+    """Wait for a call whose failure changes nothing: the link's own watcher reports a broken link."""
+    try:
+        await call
+    except InvestigatorError:
+        return
