@@ -1,0 +1,26 @@
+"""log p(text + end-of-text | soft prompt), exact: many texts under few sources, and many to many."""
+
+from backends.engine.likelihood.grid import GridScores, grid_table, score_grid, score_many
+from backends.engine.likelihood.model import LanguageModel, tokens_a_step
+from backends.engine.likelihood.pairs import PairScores, pair_scores, score_pairs
+from backends.engine.likelihood.plan import Plan, make_plan
+from backends.engine.likelihood.states import PrefixStates, prefix_states
+from backends.engine.likelihood.texts import Ids, encode_text
+
+__all__ = [
+    "GridScores",
+    "Ids",
+    "LanguageModel",
+    "PairScores",
+    "Plan",
+    "PrefixStates",
+    "encode_text",
+    "grid_table",
+    "make_plan",
+    "pair_scores",
+    "prefix_states",
+    "score_grid",
+    "score_many",
+    "score_pairs",
+    "tokens_a_step",
+]

@@ -1,0 +1,38 @@
+"""Log-probabilities read off the head: logits exist only a cache-sized chunk at a time."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from backends.engine.likelihood.model import LanguageModel
+
+# Bytes of float32 logits made at once: they stay in a processor's cache between the product and the normaliser.
+_CHUNK_BYTES = 4 << 20
+_CHUNK_BYTES_ACCELERATOR = 1 << 30
+_FEWEST = 16
+
+
+def chunk_rows(model: LanguageModel) -> int:
+    """Return how many positions' logits are made at once."""
+    room = _CHUNK_BYTES if model.device.type == "cpu" else _CHUNK_BYTES_ACCELERATOR
+    return max(_FEWEST, room // (4 * int(model.model.config.get_text_config().vocab_size)))
+
+
+def log_probs(model: LanguageModel, hidden: Tensor, at: Tensor, tokens: Tensor) -> Tensor:
+    """Return log p(tokens[i] | position at[i]) as float64 `[n]`, from final hidden states `[positions, d]`.
+
+    `at` must not fall. The normaliser is a float32 log-sum-exp over the whole vocabulary.
+    """
+    rows = chunk_rows(model)
+    edges = torch.searchsorted(at, torch.arange(0, len(hidden) + rows, rows, device=at.device)).tolist()
+    values = torch.empty(len(at), dtype=torch.float64, device=hidden.device)
+    for chunk, (low, high) in enumerate(pairwise(edges)):
+        if low < high:
+            start = chunk * rows
+            logits = model.head(hidden[start : start + rows]).float()
+            here = at[low:high] - start
+            values[low:high] = (logits[here, tokens[low:high]] - logits.logsumexp(-1)[here]).double()
+    return values

@@ -1,0 +1,191 @@
+"""The trie walk against one text at a time through the whole model, and the count of what it computes."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+import torch
+from torch import Tensor
+
+from backends.engine.likelihood import grid_table, make_plan, pair_scores, score_many, score_pairs
+from backends.engine.likelihood.plan import ROW
+from backends.engine.likelihood.trie import make_trie
+
+Texts = list[tuple[int, ...]]
+SHARED: Texts = [(5, 6, 7), (5, 6, 8), (5, 6), (5,), (9,), (5, 6, 7, 10, 11), (9, 9, 9), (12,), (5, 6, 7), (40, 41, 42)]
+
+
+def many(count: int, seed: int = 0, vocabulary: int = 6, longest: int = 9) -> Texts:
+    """Return random texts over few tokens, so that they share, nest and repeat."""
+    rng = random.Random(seed)
+    return [tuple(rng.randrange(10, 10 + vocabulary) for _ in range(rng.randint(1, longest))) for _ in range(count)]
+
+
+def reference(subject: Any, soft: Tensor, ids: tuple[int, ...]) -> float:
+    """Return log p(text + end | soft) / tokens by one plain forward pass and one softmax over everything."""
+    target = torch.tensor([*ids, subject.eos_id])
+    with torch.inference_mode():
+        embedded = subject.model.get_input_embeddings()(torch.tensor([ids]))
+        logits = subject.model(inputs_embeds=torch.cat([soft[None], embedded], dim=1)).logits[0, len(soft) - 1 :]
+    log_p = torch.log(torch.softmax(logits.double(), dim=-1))
+    return float(log_p[torch.arange(len(target)), target].sum()) / len(target)
+
+
+@pytest.fixture(scope="module", params=["llama", "gpt2", "gemma2", "qwen3"])
+def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder: Path = tmp_path_factory.mktemp(request.param)
+    return tiny.load_subject(tiny.make_subject(folder, request.param))
+
+
+def prompts(count: int, seed: int = 3) -> Tensor:
+    return torch.randn(count, 4, tiny.WIDTH, generator=torch.Generator().manual_seed(seed))
+
+
+def assert_equal(subject: Any, soft: Tensor, texts: Texts, table: Tensor) -> None:
+    for source in range(len(soft)):
+        for text, ids in enumerate(texts):
+            expected = reference(subject, soft[source], ids)
+            assert abs(float(table[source, text]) - expected) < 1e-4, (source, ids)
+
+
+def test_shared_nested_single_and_repeated_texts_score_as_one_at_a_time(subject: Any) -> None:
+    soft = prompts(3)
+    assert_equal(subject, soft, SHARED, grid_table(subject, soft, SHARED))
+
+
+def test_a_trie_of_many_rows_scores_as_one_at_a_time(subject: Any) -> None:
+    soft, texts = prompts(1), many(220)
+    plan = make_plan(texts, tokens_a_step=2 * ROW)
+    assert plan.trunk > 0
+    assert len(plan.steps) > 3
+    table = torch.full((1, len(texts)), torch.nan, dtype=torch.float64)
+    for done in score_many(subject, soft, plan):
+        table[:, done.texts] = done.scores
+    assert_equal(subject, soft, texts, table)
+
+
+def test_many_rows_under_several_sources_keep_their_trunks_apart(subject: Any) -> None:
+    soft, texts = prompts(2), many(150, seed=5)
+    table = grid_table(subject, soft, texts)
+    for source in range(2):
+        torch.testing.assert_close(table[source : source + 1], grid_table(subject, soft[source : source + 1], texts))
+    assert_equal(subject, soft, texts[:20], table)
+
+
+def test_pairs_score_as_one_at_a_time(subject: Any) -> None:
+    texts = SHARED + many(30, seed=8)
+    soft = prompts(len(texts))
+    scores = pair_scores(subject, soft, texts)
+    for index, ids in enumerate(texts):
+        assert abs(float(scores[index]) - reference(subject, soft[index], ids)) < 1e-4
+
+
+def test_a_sliding_window_shorter_than_prefix_and_text_is_kept(tmp_path: Path) -> None:
+    subject = tiny.load_subject(tiny.make_subject(tmp_path, "gemma2"))
+    subject.model.config.sliding_window = 5
+    for layer in subject.model.model.layers:
+        if hasattr(layer.self_attn, "sliding_window") and layer.self_attn.sliding_window:
+            layer.self_attn.sliding_window = 5
+    soft, texts = prompts(2), many(90, seed=2)
+    wide = tiny.load_subject(tmp_path)
+    assert abs(reference(subject, soft[0], texts[0] * 2) - reference(wide, soft[0], texts[0] * 2)) > 1e-3
+    assert_equal(subject, soft, texts, grid_table(subject, soft, texts))
+
+
+class Counting:
+    """A subject that counts what goes through its body: tokens by their whole beginning, and soft prompts."""
+
+    def __init__(self, subject: Any) -> None:
+        self._subject = subject
+        self.prefixes = 0
+        self.passes = 0
+        self.rows: list[tuple[Tensor, Tensor]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._subject, name)
+
+    def body(self, **given: Any) -> tuple[Tensor, Any]:
+        self.passes += 1
+        if given.get("inputs_embeds") is not None:
+            self.prefixes += len(given["inputs_embeds"])
+        else:
+            self.rows.append((given["input_ids"], given["position_ids"]))
+        return self._subject.body(**given)  # type: ignore[no-any-return]
+
+
+def test_the_prefix_and_each_distinct_beginning_are_computed_once(tmp_path: Path) -> None:
+    counting = Counting(tiny.load_subject(tiny.make_subject(tmp_path)))
+    texts = many(400, seed=4)
+    plan = make_plan(texts, tokens_a_step=4 * ROW)
+    computed = Counter(int(node) for step in plan.steps for node in step.nodes.reshape(-1) if node >= 0)
+    beginnings = {ids[: end + 1] for ids in texts for end in range(len(ids))}
+    assert set(computed.values()) == {1}
+    assert len(computed) == len(beginnings)
+    list(score_many(counting, prompts(1), plan))
+    assert counting.prefixes == 1
+    assert counting.passes == 1 + len(plan.steps)
+    by_token = Counter(ids[end] for ids in beginnings for end in [len(ids) - 1])
+    seen = Counter(int(token) for ids, _ in counting.rows for token in ids.reshape(-1))
+    assert all(seen[token] >= count for token, count in by_token.items() if token)
+    assert sum(seen.values()) <= 1.25 * len(beginnings) + ROW
+
+
+def test_ancestors_of_a_row_are_ready_before_it() -> None:
+    texts = many(900, seed=6, vocabulary=5, longest=11)
+    plan = make_plan(texts, tokens_a_step=ROW)
+    ready: set[int] = set()
+    for step in plan.steps:
+        for row, path in zip(step.nodes, step.path, strict=True):
+            nodes = {int(node) for node in row if node >= 0}
+            reach = ready | nodes
+            assert {int(node) for node in path if node >= 0} <= ready
+            for node in nodes:
+                assert set(plan.trie.ancestors(node)) <= reach
+        ready |= {int(node) for node in step.nodes.reshape(-1) if node >= 0}
+
+
+def test_trie_paths_spell_the_texts() -> None:
+    texts = many(60, seed=7)
+    trie = make_trie(texts)
+    for ids, path, end in zip(texts, trie.paths, trie.ends, strict=True):
+        nodes = [int(node) for node in path if node < trie.size]
+        assert tuple(int(trie.tokens[node]) for node in nodes) == ids
+        assert nodes[-1] == end
+
+
+def test_closing_the_generator_stops_the_work(tmp_path: Path) -> None:
+    counting = Counting(tiny.load_subject(tiny.make_subject(tmp_path)))
+    steps = score_many(counting, prompts(1), make_plan(many(400), tokens_a_step=ROW))
+    next(steps)
+    passes = counting.passes
+    steps.close()  # type: ignore[attr-defined]
+    assert counting.passes == passes == 2
+    assert list(steps) == []
+
+
+def test_the_same_plan_gives_the_same_bits(tmp_path: Path) -> None:
+    subject = tiny.load_subject(tiny.make_subject(tmp_path))
+    texts = many(120)
+    first, second = grid_table(subject, prompts(2), texts), grid_table(subject, prompts(2), texts)
+    assert torch.equal(first, second)
+    shuffled = sorted(texts)
+    assert make_plan(texts, tokens_a_step=256).name == make_plan(shuffled, tokens_a_step=256).name
+    assert make_plan(texts, tokens_a_step=256).name != make_plan(texts[1:], tokens_a_step=256).name
+
+
+def test_a_source_that_is_not_a_number_fails_alone(tmp_path: Path) -> None:
+    subject = tiny.load_subject(tiny.make_subject(tmp_path))
+    soft = prompts(3)
+    soft[1, 2, 5] = float("nan")
+    table = grid_table(subject, soft, SHARED)
+    assert table[1].isnan().all()
+    assert_equal(subject, soft[[0, 2]], SHARED, table[[0, 2]])
+    pairs = torch.full((3,), 7.0, dtype=torch.float64)
+    for done in score_pairs(subject, soft, SHARED[:3]):
+        pairs[done.pairs] = done.scores
+    assert pairs.isnan().tolist() == [False, True, False]
