@@ -65,8 +65,9 @@ class Subject:
     def embedding_norm(self) -> float:
         """Mean L2 norm of all token embeddings, as the first block sees them."""
         with torch.inference_mode():
-            parts = torch.arange(self.vocabulary, device=self.device).split(_ROWS_AT_ONCE)
-            return float(sum(self.embed(ids).double().norm(dim=-1).sum() for ids in parts)) / self.vocabulary
+            ids = torch.arange(self.vocabulary, device=self.device)
+            parts = [ids[start : start + _ROWS_AT_ONCE] for start in range(0, self.vocabulary, _ROWS_AT_ONCE)]
+            return sum(float(self.embed(part).double().norm(dim=-1).sum()) for part in parts) / self.vocabulary
 
     def body(
         self,
@@ -81,8 +82,8 @@ class Subject:
         """Run the blocks and the final norm; return the hidden states `[B, T, d]` and the cache (None without one).
 
         `inputs_embeds` are as `embed` returns them. `attention_mask` is 2-D (1 keeps a token) or 4-D, `[B, 1, T, S]`,
-        boolean (True attends) or additive, or a dict of additive
-        masks by kind of attention layer (`full_attention`, `sliding_attention`).
+        boolean (True attends) or additive, or a dict of additive masks by kind of attention layer (`full_attention`,
+        `sliding_attention`).
         """
         if inputs_embeds is not None and self._scale != 1.0:
             inputs_embeds = inputs_embeds / self._scale
@@ -106,6 +107,22 @@ class Subject:
         logits = logits / (getattr(self.config, "logits_scaling", None) or 1.0)
         cap = getattr(self.config, "final_logit_softcapping", None)
         return torch.tanh(logits / cap) * cap if cap else logits
+
+    def lens(self, residuals: Tensor) -> Tensor:
+        """Return the logits `[.., vocabulary]` of block outputs, through the final norm and the head (logit lens)."""
+        with torch.inference_mode():
+            return self.head(self.norm(residuals.to(device=self.device, dtype=self.dtype))).float().cpu()
+
+    def direct_effect(self, direction: Tensor) -> Tensor:
+        """Return what a direction adds to the logits through final norm and unembedding alone, `[vocabulary]`.
+
+        The norm's and the head's constants and the softcapping, which are the same for every direction, are left out.
+        """
+        direction = direction.to(device=self.device, dtype=self.dtype)
+        with torch.inference_mode():
+            normed = self.norm(direction) - self.norm(torch.zeros_like(direction))
+            effect: Tensor = self._output(normed) - self._output(torch.zeros_like(normed))
+            return effect.float().cpu()
 
     def _additive(self, mask: Any) -> Any:
         if not isinstance(mask, Tensor) or mask.dim() != 4 or mask.dtype != torch.bool:
@@ -140,6 +157,11 @@ class Subject:
         finally:
             handle.remove()
         return seen[0]
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights, tied ones once."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
 
     # Activations
 

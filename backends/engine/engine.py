@@ -1,0 +1,178 @@
+"""The engine: a workbench's parts and the verbs that ask about them, assembled behind `backends.base.Engine`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from backends.base import Lane
+from backends.engine import provenance, vectors
+from backends.engine.captures import Captures
+from backends.engine.parts import Parts
+from investigator import workbench as workbenches
+from investigator.errors import BackendError
+from investigator.records import Provenance, ReaderSummary, SaeSummary, SubjectSummary, WorkbenchSummary
+from investigator.settings import Settings
+from investigator.sources import Source
+from investigator.wire import (
+    CheckWorkbench,
+    Event,
+    Explain,
+    Open,
+    RankLabels,
+    ShowFeature,
+    ShowFeatures,
+    ShowLens,
+    Test,
+    Verb,
+    Work,
+)
+
+_VERBS: dict[type[Any], str] = {
+    Open: "open",
+    ShowFeatures: "features",
+    ShowFeature: "feature",
+    RankLabels: "labels",
+    Explain: "explain",
+    Test: "test",
+    ShowLens: "lens",
+    CheckWorkbench: "doctor",
+}
+"""From a verb to its module under `backends.engine.verbs`, imported when first asked, so that a start stays short."""
+
+
+class WorkbenchEngine:
+    """One open workbench. Every verb's module has `lane`, `resolve` and `run`, which take this engine first."""
+
+    def __init__(self, workbench: str, settings: Settings | None = None) -> None:
+        """Name the workbench (bundled name or path); nothing is read before `load`."""
+        self.workbench_name = workbench
+        self.settings = settings or Settings()
+        self.captures = Captures(self.settings.backend.captures)
+        self._parts: Parts | None = None
+        self.loaded = False
+
+    # Loading
+
+    def load(self) -> None:
+        """Read the workbench, load its first subject and that one's SAEs and labels; raise WorkbenchError."""
+        _make_exact(self.settings.backend.threads)
+        file = workbenches.locate(self.workbench_name)
+        self._parts = Parts(workbenches.load(file), file.parent, self.settings)
+        first = self.parts.subject_name()
+        self.parts.subject(first)
+        layer = self.parts.default_layer(first)
+        for name, entry in self.workbench.saes.items():
+            if entry.subject == first and entry.layer == layer:
+                self.parts.sae(name)
+        self.loaded = True
+
+    @property
+    def parts(self) -> Parts:
+        """The workbench's parts, each loaded when first needed."""
+        if self._parts is None:
+            raise BackendError("The workbench is not loaded yet.", "Wait until the backend is ready.")
+        return self._parts
+
+    @property
+    def workbench(self) -> workbenches.Workbench:
+        """The workbench file as read."""
+        return self.parts.workbench
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the workbench file."""
+        return self.parts.folder
+
+    def vector(self, source: Source) -> Tensor:
+        """Return a resolved source's vector, float32 `[d]` on the processor."""
+        return vectors.vector(self, source)
+
+    # What it says of itself
+
+    def summary(self) -> WorkbenchSummary:
+        """Return what the workbench names; loads the labels, which are counted, but no further subject."""
+        return WorkbenchSummary(
+            name=self.workbench.name,
+            path=str(workbenches.locate(self.workbench_name)),
+            subjects=tuple(self._subject_summary(name) for name in self.workbench.subjects),
+            saes=tuple(self._sae_summary(name) for name in self.workbench.saes),
+            readers=tuple(self._reader_summary(name) for name in self.workbench.readers),
+            example=self.workbench.example,
+        )
+
+    def _subject_summary(self, name: str) -> SubjectSummary:
+        subject = self.parts.subject(name)
+        return SubjectSummary(
+            name=name,
+            family=subject.family,
+            parameters=subject.parameters,
+            layers=subject.layers,
+            width=subject.width,
+            context=subject.context,
+            layer=self.parts.default_layer(name),
+            chat=subject.has_chat,
+        )
+
+    def _sae_summary(self, name: str) -> SaeSummary:
+        sae = self.parts.sae(name)
+        labelled = self.parts.labels(name).labelled
+        return SaeSummary(name=name, subject=sae.subject, layer=sae.layer, latents=sae.latents, labelled=labelled)
+
+    def _reader_summary(self, name: str) -> ReaderSummary:
+        entry = self.workbench.readers[name]
+        labels = len(self.parts.labels(entry.sae).texts) if entry.sae else 0
+        return ReaderSummary(
+            name=name, kind=entry.kind, subject=entry.subject, layer=entry.layer, sae=entry.sae, labels=labels
+        )
+
+    @property
+    def device(self) -> str:
+        """Return the torch device in use."""
+        return str(self.parts.subject().device)
+
+    @property
+    def dtype(self) -> str:
+        """Return the dtype of shown scores."""
+        return str(self.parts.subject().dtype).removeprefix("torch.")
+
+    # Questions
+
+    def lane(self, verb: Verb) -> Lane:
+        """Say where a verb runs."""
+        if isinstance(verb, Work):
+            return "child"
+        lane: Lane = self._module(verb).lane(self, verb)
+        return lane
+
+    def resolve(self, verb: Verb) -> tuple[Verb, Provenance]:
+        """Return the verb with defaults filled in, and its provenance; raise BadInput where it cannot be asked."""
+        resolved: Verb = self._module(verb).resolve(self, verb)
+        return resolved, provenance.of(self, resolved)
+
+    def run(self, verb: Verb) -> Iterator[Event | None]:
+        """Do a resolved verb: Progress and Partial events, then one Finished; raise InvestigatorError on failure."""
+        events: Iterator[Event | None] = self._module(verb).run(self, verb)
+        return events
+
+    def _module(self, verb: Verb) -> Any:
+        name = _VERBS.get(type(verb))
+        if name is None:
+            raise BackendError(f"The engine does not answer {type(verb).__name__}.", "Ask the backend's server for it.")
+        return importlib.import_module(f"backends.engine.verbs.{name}")
+
+
+def _make_exact(threads: int) -> None:
+    """Set the threads, and forbid the shortcuts that change bits from run to run (TF32 keeps 10 bits of a float32)."""
+    if threads:
+        torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    if torch.cuda.is_available():
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False

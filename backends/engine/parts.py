@@ -1,0 +1,167 @@
+"""The parts of an open workbench, each loaded when it is first needed and kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from backends.engine import labels, loading, saes
+from backends.engine.labels import LabelSet
+from backends.engine.saes import Sae
+from backends.engine.statistics import LatentStatistics, LayerStatistics
+from backends.engine.subject import Subject
+from investigator.errors import BadInput, WorkbenchError
+from investigator.settings import Settings
+from investigator.workbench import Workbench
+
+T = TypeVar("T")
+
+
+class Parts:
+    """Subjects, SAEs, labels and statistics by their names in the workbench file."""
+
+    def __init__(self, workbench: Workbench, folder: Path, settings: Settings) -> None:
+        self.workbench = workbench
+        self.folder = folder
+        """The workbench file's folder, to which its paths are relative."""
+        self.settings = settings
+        self._kept: dict[tuple[str, str], Any] = {}
+        self._lock = threading.RLock()
+
+    def once(self, kind: str, name: str, make: Callable[[], T]) -> T:
+        """Return what `make` made for this kind and name the first time; a failure is not kept."""
+        key = (kind, name)
+        if key in self._kept:
+            found: T = self._kept[key]
+            return found
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = make()
+            kept: T = self._kept[key]
+            return kept
+
+    def path(self, relative: str) -> Path:
+        """Return a path that the workbench file names."""
+        return self.folder / Path(relative).expanduser()
+
+    # Names and defaults
+
+    def subject_name(self, name: str = "") -> str:
+        """Return a subject's name, the first where none is given; raise BadInput for an unknown one."""
+        if name and name not in self.workbench.subjects:
+            raise BadInput(f"The workbench has no subject {name!r}.", f"It has: {', '.join(self.workbench.subjects)}.")
+        return name or next(iter(self.workbench.subjects))
+
+    def default_layer(self, name: str) -> int:
+        """Return the layer that a subject opens at: its entry's, its first SAE's, else two thirds of its depth."""
+        named = self.workbench.subjects[name].layer
+        if named >= 0:
+            return named
+        own = [entry.layer for entry in self.workbench.saes.values() if entry.subject == name]
+        return own[0] if own else (2 * self.subject(name).layers) // 3
+
+    def sae_name(self, name: str, subject: str, layer: int) -> str:
+        """Return an SAE's name, the first at the layer where none is given; raise BadInput where there is none."""
+        if name:
+            if name not in self.workbench.saes:
+                known = ", ".join(self.workbench.saes) or "none"
+                raise BadInput(f"The workbench has no SAE {name!r}.", f"It has: {known}.")
+            return name
+        own = {key: entry.layer for key, entry in self.workbench.saes.items() if entry.subject == subject}
+        found = next((key for key, at in own.items() if at == layer), None)
+        if found is None:
+            others = ", ".join(f"{key} at layer {at}" for key, at in own.items())
+            raise BadInput(
+                f"No SAE reads layer {layer} of {subject}.",
+                f"Ask at another layer: {others}." if others else "Add a [saes.NAME] table to the workbench.",
+            )
+        return found
+
+    # The parts themselves
+
+    def subject(self, name: str = "") -> Subject:
+        """Return a subject, loaded."""
+        name = self.subject_name(name)
+        return self.once("subject", name, lambda: self._load_subject(name))
+
+    def _load_subject(self, name: str) -> Subject:
+        subject = loading.load_subject(name, self.workbench.subjects[name], self.folder, self.settings.backend)
+        for key, entry in (*self.workbench.saes.items(), *self.workbench.readers.items()):
+            if entry.subject == name and not 0 <= entry.layer < subject.layers:
+                raise WorkbenchError(
+                    f"{key} stands at layer {entry.layer}, but {name} has layers 0 to {subject.layers - 1}.",
+                    f"Mend `layer` of {key} in the workbench.",
+                )
+        subject.prepend_bos = any(
+            entry.subject == name and self._wants_bos(entry.path) for entry in self.workbench.saes.values()
+        )
+        return subject
+
+    def _wants_bos(self, path: str) -> bool:
+        """Whether an SAE directory says that BOS stood in front of every prompt it was trained on."""
+        from backends.engine import files
+
+        card = self.path(path) / saes.CARD
+        metadata = (files.read_json(card).get("metadata") or {}) if path and card.is_file() else {}
+        return bool(metadata.get("prepend_bos"))
+
+    def sae(self, name: str) -> Sae:
+        """Return an SAE, loaded and found to fit its subject."""
+        return self.once("sae", name, lambda: self._load_sae(name))
+
+    def _load_sae(self, name: str) -> Sae:
+        entry = self.workbench.saes[name]
+        names = {"name": name, "subject": entry.subject}
+        if entry.path:
+            sae = saes.load(self.path(entry.path), layer=entry.layer, **names)
+        elif entry.release:
+            sae = saes.load_release(entry.release, entry.id, layer=entry.layer, **names)
+        else:
+            raise WorkbenchError(f"[saes.{name}] names neither a path nor a release.", "Add one of them.")
+        self._check_sae(sae, entry.path or f"{entry.release}/{entry.id}")
+        return sae
+
+    def _check_sae(self, sae: Sae, where: str) -> None:
+        width = self.subject(sae.subject).width
+        if sae.width != width:
+            raise WorkbenchError(
+                f"The SAE {where} reads vectors of width {sae.width}, but {sae.subject} has width {width}.",
+                f"Give [saes.{sae.name}] an SAE that was trained on this model.",
+            )
+
+    def labels(self, sae: str) -> LabelSet:
+        """Return an SAE's labels, empty where the workbench names none."""
+        return self.once("labels", sae, lambda: self._load_labels(sae))
+
+    def _load_labels(self, name: str) -> LabelSet:
+        file = self.workbench.saes[name].labels
+        found = labels.read(self.path(file)) if file else LabelSet(())
+        if found.largest >= self.sae(name).latents:
+            raise WorkbenchError(
+                f"The labels {self.path(file)} name latent {found.largest}, but {name} has {self.sae(name).latents}.",
+                "Give the label file that was made for this SAE.",
+            )
+        return found
+
+    def latent_statistics(self, sae: str) -> LatentStatistics:
+        """Return an SAE's statistics, zeros where the workbench names none."""
+        folder = self.workbench.saes[sae].statistics
+        return self.once(
+            "latents", sae, lambda: LatentStatistics(self.sae(sae).latents, self.path(folder) if folder else None)
+        )
+
+    def layer_statistics(self, subject: str) -> LayerStatistics:
+        """Return a subject's layer statistics; raise WorkbenchError where the workbench names none."""
+        return self.once("layers", subject, lambda: self._load_layers(subject))
+
+    def _load_layers(self, name: str) -> LayerStatistics:
+        file = self.workbench.subjects[name].statistics
+        if not file:
+            raise WorkbenchError(
+                f"The workbench has no layer statistics for {name}, and this question needs them.",
+                f"Measure them with `investigator train statistics` and name them in [subjects.{name}].",
+            )
+        subject = self.subject(name)
+        return LayerStatistics.read(self.path(file), layers=subject.layers, width=subject.width)

@@ -1,0 +1,118 @@
+"""Provenance: what is needed to ask a question again and get the same bits."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import sys
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+import investigator
+from backends.build import build_id
+from backends.engine import fingerprints, vectors
+from investigator.records import Part, Provenance
+from investigator.wire import PROTOCOL, Explain, Open, RankLabels, ShowFeature, ShowFeatures, ShowLens, Test, Verb
+
+if TYPE_CHECKING:
+    from backends.engine.engine import WorkbenchEngine
+
+_LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
+
+
+def of(engine: WorkbenchEngine, verb: Verb) -> Provenance:
+    """Return the provenance of a resolved verb: only the parts that it uses."""
+    subject = engine.parts.subject(subject_of(engine, verb)) if engine.loaded else None
+    return Provenance(
+        protocol=PROTOCOL,
+        version=investigator.__version__,
+        build=build_id(),
+        workbench=engine.workbench_name,
+        parts=parts_of(engine, verb) if subject else {},
+        device=str(subject.device) if subject else "",
+        dtype=str(subject.dtype).removeprefix("torch.") if subject else "",
+        threads=torch.get_num_threads(),
+        seed=getattr(verb, "seed", None),
+        libraries=libraries(),
+        machine=machine(),
+        asked_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+    )
+
+
+def subject_of(engine: WorkbenchEngine, verb: Verb) -> str:
+    """Return the name of the subject that a resolved verb asks about."""
+    match verb:
+        case Open():
+            return verb.subject
+        case ShowFeature():
+            return engine.workbench.saes[verb.sae].subject
+        case ShowFeatures() | RankLabels() | Explain() | ShowLens():
+            return vectors.place(verb.source, engine)[0]
+        case Test():
+            return vectors.place(verb.sources[0], engine)[0]
+    return engine.parts.subject_name()
+
+
+def parts_of(engine: WorkbenchEngine, verb: Verb) -> dict[str, Part]:
+    """Return the fingerprints of the model, SAE, labels, statistics and reader behind a resolved verb."""
+    subject = engine.parts.subject(subject_of(engine, verb))
+    parts = {"subject": Part(subject.name, subject.fingerprint, subject.revision)}
+    sae = getattr(verb, "sae", "")
+    reader = getattr(verb, "reader", "")
+    if reader in engine.workbench.readers:
+        entry = engine.workbench.readers[reader]
+        parts["reader"] = Part(
+            reader, engine.parts.once("print", f"reader {reader}", lambda: _print(engine, entry.path))
+        )
+        sae = sae or entry.sae
+        statistics = engine.workbench.subjects[subject.name].statistics
+        if statistics:
+            parts["statistics"] = Part(statistics, engine.parts.layer_statistics(subject.name).fingerprint)
+    if sae:
+        parts |= _sae_parts(engine, sae)
+    return parts
+
+
+def _print(engine: WorkbenchEngine, path: str) -> str:
+    return fingerprints.of(engine.parts.path(path))
+
+
+def _sae_parts(engine: WorkbenchEngine, name: str) -> dict[str, Part]:
+    entry = engine.workbench.saes[name]
+    parts = {"sae": Part(name, engine.parts.sae(name).fingerprint)}
+    if entry.labels:
+        parts["labels"] = Part(entry.labels, engine.parts.labels(name).fingerprint)
+    if entry.statistics:
+        parts["latents"] = Part(entry.statistics, engine.parts.latent_statistics(name).fingerprint)
+    return parts
+
+
+@cache
+def libraries() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that make numbers."""
+    return {"python": platform.python_version()} | {name: _version(name) for name in _LIBRARIES}
+
+
+def _version(name: str) -> str:
+    """Return an imported module's own version, which costs no search of the installed packages."""
+    found = getattr(sys.modules.get(name), "__version__", None)
+    return str(found) if found else metadata.version(name)
+
+
+@cache
+def machine() -> str:
+    """Return the processor, its threads and the system, in one line."""
+    return f"{_processor()}, {torch.get_num_threads()} threads, {platform.system()} {platform.machine()}"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

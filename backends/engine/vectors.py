@@ -1,0 +1,156 @@
+"""From a source to its vector: the one place that knows how each kind is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from investigator.errors import BadInput
+from investigator.sources import Decoder, Difference, Mean, Random, Residual, Source
+
+if TYPE_CHECKING:
+    from backends.engine.engine import WorkbenchEngine
+
+
+def resolve(engine: WorkbenchEngine, source: Source) -> Source:
+    """Return the source with names, layer and positions filled in; raise BadInput where there is no such place.
+
+    An empty subject is the workbench's first, layer -1 its default layer, and positions count from the front.
+    """
+    match source:
+        case Residual():
+            return _resolve_residual(engine, source)
+        case Decoder():
+            sae = (
+                engine.parts.sae_name(source.sae, engine.parts.subject_name(), -1) if source.sae else _only_sae(engine)
+            )
+            check_latent(source.latent, engine.parts.sae(sae).latents)
+            return Decoder(sae=sae, latent=source.latent)
+        case Difference():
+            left, right = _resolve_residual(engine, source.left), _resolve_residual(engine, source.right)
+            if (left.subject, left.layer) != (right.subject, right.layer):
+                raise BadInput("A difference needs two residuals of one model and layer.", "Ask at one layer.")
+            return Difference(left=left, right=right)
+        case Mean():
+            subject = engine.parts.subject_name(source.subject)
+            return Mean(subject=subject, layer=resolve_layer(engine, subject, source.layer))
+        case Random():
+            subject = engine.parts.subject_name(source.subject)
+            return Random(subject=subject, layer=resolve_layer(engine, subject, source.layer), seed=source.seed)
+
+
+def _only_sae(engine: WorkbenchEngine) -> str:
+    if not engine.workbench.saes:
+        raise BadInput("The workbench has no SAE.", "Add a [saes.NAME] table to it.")
+    return next(iter(engine.workbench.saes))
+
+
+def resolve_layer(engine: WorkbenchEngine, subject: str, layer: int) -> int:
+    """Return a layer, the default one for -1; raise BadInput where the model has no such layer."""
+    if layer == -1:
+        return engine.parts.default_layer(subject)
+    layers = engine.parts.subject(subject).layers
+    if not 0 <= layer < layers:
+        raise BadInput(f"{subject} has no layer {layer}.", f"Its layers are 0 to {layers - 1}.")
+    return layer
+
+
+def check_latent(latent: int, latents: int) -> None:
+    """Raise BadInput where an SAE has no such latent."""
+    if not 0 <= latent < latents:
+        raise BadInput(f"There is no latent {latent}.", f"Latents are 0 to {latents - 1}.")
+
+
+def _resolve_residual(engine: WorkbenchEngine, source: Residual) -> Residual:
+    name = engine.parts.subject_name(source.subject)
+    check_ids(engine, name, source.token_ids)
+    count = len(source.token_ids)
+    position = source.position + count if source.position < 0 else source.position
+    end = None if source.end is None else source.end + count if source.end < 0 else source.end
+    if not 0 <= position < count:
+        raise BadInput(
+            f"There is no token {source.position}.", f"The prompt's tokens are 0 to {count - 1}, or -{count} to -1."
+        )
+    if end is not None and not position < end <= count:
+        raise BadInput(
+            f"There is no span {source.position}:{source.end}.", f"A span ends after its start and at most at {count}."
+        )
+    return Residual(
+        subject=name,
+        token_ids=source.token_ids,
+        layer=resolve_layer(engine, name, source.layer),
+        position=position,
+        end=end if end is not None and end > position + 1 else None,
+    )
+
+
+def check_ids(engine: WorkbenchEngine, name: str, ids: tuple[int, ...]) -> None:
+    """Raise BadInput where token ids are none, too many for the context, or unknown to the model."""
+    subject = engine.parts.subject(name)
+    if not ids:
+        raise BadInput("The prompt is empty.", "Type some text.")
+    if len(ids) > subject.context:
+        raise BadInput(
+            f"The prompt has {len(ids)} tokens, but {name} reads at most {subject.context}.", "Shorten the prompt."
+        )
+    if not 0 <= min(ids) <= max(ids) < subject.vocabulary:
+        raise BadInput(f"A token id is not one of {name}'s 0 to {subject.vocabulary - 1}.", "Open the prompt again.")
+
+
+def place(source: Source, engine: WorkbenchEngine) -> tuple[str, int]:
+    """Return the subject and layer that a resolved source belongs to."""
+    match source:
+        case Decoder():
+            entry = engine.workbench.saes[source.sae]
+            return entry.subject, entry.layer
+        case Difference():
+            return source.left.subject, source.left.layer
+        case _:
+            return source.subject, source.layer
+
+
+def residuals(source: Source) -> list[Residual]:
+    """Return the residuals whose captures a source reads."""
+    match source:
+        case Residual():
+            return [source]
+        case Difference():
+            return [source.left, source.right]
+        case _:
+            return []
+
+
+def vector(engine: WorkbenchEngine, source: Source) -> Tensor:
+    """Return a resolved source's vector, float32 `[d]` on the processor; runs the model where nothing is captured."""
+    match source:
+        case Residual():
+            captured = engine.captures.get(engine.parts.subject(source.subject), source.token_ids)
+            span = captured.residuals[source.layer, source.position : source.end or source.position + 1]
+            return span.mean(dim=0) if len(span) > 1 else span[0]
+        case Decoder():
+            return _decoder(engine, source)
+        case Mean():
+            return engine.parts.layer_statistics(source.subject).mean[source.layer]
+        case Random():
+            return _random(engine, source)
+        case Difference():
+            mean = engine.parts.layer_statistics(source.left.subject).mean[source.left.layer]
+            return mean + vector(engine, source.left) - vector(engine, source.right)
+
+
+def _decoder(engine: WorkbenchEngine, source: Decoder) -> Tensor:
+    subject, layer = place(source, engine)
+    direction = engine.parts.sae(source.sae).decoder[source.latent]
+    return direction / direction.norm().clamp_min(1e-12) * engine.parts.layer_statistics(subject).norm(layer)
+
+
+def _random(engine: WorkbenchEngine, source: Random) -> Tensor:
+    """Return mean + C^(1/2) z: the eigenvalues' root, because a covariance of few tokens has no Cholesky factor."""
+    statistics = engine.parts.layer_statistics(source.subject)
+    values, vectors = torch.linalg.eigh(statistics.covariance[source.layer].double())
+    generator = torch.Generator().manual_seed(source.seed)
+    noise = torch.randn(len(values), dtype=torch.float64, generator=generator)
+    drawn = vectors @ (values.clamp_min(0).sqrt() * noise)
+    return statistics.mean[source.layer] + drawn.float()
