@@ -1,0 +1,137 @@
+"""The command that asks a stored question again, exactly."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from investigator.sources import Residual, Source
+from investigator.text import inert
+from investigator.wire import Open, RankLabels, ShowFeature, ShowFeatures, Test, Verb, Work
+from sessions.records import SavedAnswer, Strip, source_of, verb_name
+
+Arguments = Iterator[str]
+
+FLAGS: dict[str, str] = {
+    "sae": "--sae",
+    "reader": "--reader",
+    "order": "--order",
+    "filter": "--filter",
+    "limit": "--limit",
+    "samples": "--samples",
+    "temperature": "--temperature",
+    "top_p": "--top-p",
+    "max_tokens": "--max-tokens",
+    "beta": "--beta",
+    "keep": "--keep",
+    "seed": "--seed",
+    "scope": "--scope",
+    "k": "--top",
+}
+"""From a verb's field to the flag that sets it, where both hold one value."""
+
+
+def arguments(saved: SavedAnswer) -> list[str]:
+    """Return the words after `investigator` that ask the stored question again."""
+    verb = saved.question
+    words = [*_head(verb), *_place(verb, saved.strip), *_flags(verb), *_workbench(saved)]
+    if isinstance(verb, Test):
+        words += _hypotheses(verb)
+    return words
+
+
+def _head(verb: Verb) -> Arguments:
+    if isinstance(verb, Work):
+        yield from verb.command.split()
+        return
+    yield verb_name(verb)
+    if isinstance(verb, ShowFeature):
+        yield str(verb.latent)
+
+
+def _place(verb: Verb, strip: Strip | None) -> Arguments:
+    if isinstance(verb, Open):
+        yield from _prompt(verb.token_ids or (), verb.subject, strip, verb.prompt)
+        if verb.continue_tokens:
+            yield from ("--continue", str(verb.continue_tokens))
+        return
+    sources: tuple[Source, ...] = verb.sources if isinstance(verb, Test) else ()
+    one = source_of(verb)
+    if isinstance(one, Residual) and len(sources) <= 1:
+        yield from _prompt(one.token_ids, one.subject, strip, "")
+        yield from ("--token", _span(one), "--layer", str(one.layer))
+    elif one is not None:
+        for source in sources or (one,):
+            yield from ("--source", msgspec.json.encode(source).decode())
+
+
+def _prompt(token_ids: tuple[int, ...], subject: str, strip: Strip | None, prompt: str) -> Arguments:
+    text = strip.prompt if strip is not None and strip.typed else "" if token_ids or strip is not None else prompt
+    exact = token_ids or (tuple(token.id for token in strip.tokens) if strip else ())
+    if text and text != "-" and "\0" not in text:
+        yield f"--prompt={text}" if text.startswith("-") else text
+        if strip is not None and strip.chat:
+            yield "--chat"
+    elif exact:
+        yield from ("--ids", ",".join(map(str, exact)))
+    if subject:
+        yield from ("--subject", subject)
+
+
+def _span(source: Residual) -> str:
+    return f"{source.position}" if source.end is None else f"{source.position}:{source.end}"
+
+
+def _flags(verb: Verb) -> Arguments:
+    for field in msgspec.structs.fields(type(verb)):
+        value: Any = getattr(verb, field.name)
+        if field.name in FLAGS and value is not None and (value != field.default or field.name == "seed"):
+            yield from (FLAGS[field.name], f"{value}")
+    if isinstance(verb, ShowFeatures) and not verb.unlabelled:
+        yield "--labelled"
+    if isinstance(verb, RankLabels) and verb.labels is not None:
+        yield from (f"--label={text}" for text in verb.labels)
+    if isinstance(verb, Work):
+        yield from _work(verb)
+
+
+def _work(verb: Work) -> Arguments:
+    for name, value in verb.arguments.items():
+        flag = f"--{name.replace('_', '-')}"
+        if value is True:
+            yield flag
+        elif value is not False and value != "":
+            yield f"{flag}={value}"
+
+
+def _workbench(saved: SavedAnswer) -> Arguments:
+    if saved.provenance is not None and saved.provenance.workbench not in {"", "pocket"}:
+        yield from ("--workbench", saved.provenance.workbench)
+
+
+def _hypotheses(verb: Test) -> list[str]:
+    return [f"--hypothesis={text}" for text in verb.hypotheses]
+
+
+def quoted(word: str) -> str:
+    """Return a word quoted for bash and zsh, with nothing in it that acts on a terminal."""
+    if inert(word) == word:
+        return shlex.quote(word)
+    return "$'" + "".join(map(_escaped, word)) + "'"
+
+
+def _escaped(char: str) -> str:
+    if char in "\\'":
+        return "\\" + char
+    if inert(char) == char:
+        return char
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def command(saved: SavedAnswer) -> str:
+    """Return the whole command line, quoted."""
+    return " ".join(["investigator", *map(quoted, arguments(saved))])
