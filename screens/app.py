@@ -17,10 +17,11 @@ from investigator.settings import Settings
 from screens import keys, marks, themes, trace
 from screens.commands import provider
 from screens.link import Connect, Link, Status
-from screens.messages import OpenAnswer, OpenPrompt
+from screens.messages import OpenAnswer, OpenFeature, OpenPrompt
 from screens.work import Asker, Work
 
 if TYPE_CHECKING:
+    from investigator.records import WorkbenchSummary
     from investigator.wire import Verb
     from sessions import Recorder, Session, Store
 
@@ -105,13 +106,29 @@ class InvestigatorApp(App[None]):
         try:
             self.store = await asyncio.to_thread(self._open_store) if callable(self._open_store) else self._open_store
             if self.store is not None:
-                from sessions import Recorder
+                from sessions import DEFAULT_SESSION, Recorder
 
-                self.session = self.store.session(self.session_name or "scratch")
+                self.session = await asyncio.to_thread(self.store.session, self.session_name or DEFAULT_SESSION)
                 self.recorder = Recorder(self.store, self.session)
         except InvestigatorError as problem:
             self.store_trouble = str(problem)
         self.store_changed.publish(self.store_trouble)
+
+    @property
+    def book(self) -> WorkbenchSummary | None:
+        """Return what the backend has loaded, once it is ready."""
+        hands = self.link.status.handshake
+        return hands.workbench if hands else None
+
+    @property
+    def layers_with_sae(self) -> frozenset[int]:
+        """Return the layers that an SAE reads."""
+        return frozenset(sae.layer for sae in self.book.saes) if self.book else frozenset()
+
+    @property
+    def layers_with_reader(self) -> frozenset[int]:
+        """Return the layers that a reader reads."""
+        return frozenset(reader.layer for reader in self.book.readers) if self.book else frozenset()
 
     def ask(self, verb: Verb, *, slot: str, listener: MessagePump, fresh: bool = False, priority: int = 0) -> Work:
         """Ask a verb; `WorkChanged` messages tell `listener` how it goes, and a newer one in the slot supersedes it."""
@@ -133,6 +150,13 @@ class InvestigatorApp(App[None]):
         """Show a saved answer on the bench, from any screen."""
         await self._to_bench(message)
 
+    def on_open_feature(self, message: OpenFeature) -> None:
+        """Open a latent's page."""
+        from screens.feature import FeatureScreen
+
+        message.stop()
+        self.push_screen(FeatureScreen(message.latent, message.sae))
+
     async def _to_bench(self, message: OpenPrompt | OpenAnswer) -> None:
         message.stop()
         if self.current_mode != "bench":
@@ -146,6 +170,26 @@ class InvestigatorApp(App[None]):
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(getattr(self.screen, "ROOM", "app")))
 
+    def action_picture(self) -> None:
+        """Write the current screen to a file as SVG."""
+        from screens import screenshot
+
+        try:
+            self.tell(f"The picture is in {screenshot.save(self)}")
+        except InvestigatorError as problem:
+            self.tell(str(problem), problem=True)
+
+    def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
+        """Write the screen as an SVG and say where."""
+        from screens import screenshot
+
+        try:
+            self.tell(f"Saved {screenshot.save(self)}")
+        except InvestigatorError as problem:
+            self.tell(str(problem), problem=True)
+
     async def on_unmount(self) -> None:
-        """Give the lease back, so that a clean exit ends what this app left running."""
+        """Give the lease back, so that a clean exit ends what this app left running; save what still waits."""
         await self.link.aclose()
+        if self.recorder is not None:
+            await asyncio.to_thread(self.recorder.close)

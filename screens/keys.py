@@ -30,7 +30,7 @@ class Action:
 
     @property
     def screen(self) -> str:
-        """Return the screen it belongs to: app, bench, feature, notebook."""
+        """Return the room it belongs to: app, bench, plot, feature, notebook."""
         return self.id.split(".", 1)[0]
 
 
@@ -91,7 +91,7 @@ BENCH = (
         "edit_hypothesis",
         "test a hypothesis",
         "Enter a sentence of your own; enter scores it here and at every token.",
-        "hypothesis",
+        "test",
     ),
     Action(
         "bench.explain",
@@ -113,21 +113,69 @@ BENCH = (
     ),
 )
 
+PLOT = (
+    Action(
+        "plot.next", ("down",), "walk(1)", "next label", "Select the next label: the frontier first.", palette=False
+    ),
+    Action("plot.previous", ("up",), "walk(-1)", "label before", "Select the label before.", palette=False),
+    Action("plot.open", ("enter",), "choose", "open the label", "Open the selected label.", palette=False),
+    Action("plot.zoom_in", ("plus",), "zoom(1)", "zoom in", "See fewer labels, larger.", palette=False),
+    Action("plot.zoom_out", ("minus",), "zoom(-1)", "zoom out", "See more of the plane.", palette=False),
+    Action("plot.whole", ("0",), "zoom(0)", "whole plot", "See every label again.", palette=False),
+)
+
 FEATURE = (
-    Action("feature.back", ("escape",), "back", "back", "Go back to the bench.", "back"),
+    Action("feature.up", ("up",), "row(-1)", "previous row", "Select the row above.", "row", palette=False),
+    Action("feature.down", ("down",), "row(1)", "next row", "Select the row below.", "row", palette=False),
+    Action("feature.page_up", ("pageup",), "page(-1)", "page up", "Select a row one page up.", palette=False),
+    Action("feature.page_down", ("pagedown",), "page(1)", "page down", "Select a row one page down.", palette=False),
+    Action(
+        "feature.left", ("left",), "token(-1)", "previous token", "Read the token on the left.", "token", palette=False
+    ),
+    Action(
+        "feature.right", ("right",), "token(1)", "next token", "Read the token on the right.", "token", palette=False
+    ),
+    Action("feature.next_pane", ("tab",), "pane_step(1)", "next list", "Go to the next list.", "list", palette=False),
+    Action("feature.last_pane", ("shift+tab",), "pane_step(-1)", "list before", "Go one list back.", palette=False),
+    Action(
+        "feature.open",
+        ("enter",),
+        "open_row",
+        "open the row",
+        "Open the neighbour, or the excerpt as a prompt.",
+        "open",
+    ),
+    Action(
+        "feature.neighbour", ("n",), "neighbour", "nearest latent", "Open the neighbour under its cursor.", "nearest"
+    ),
+    Action("feature.earlier", ("backspace", "b"), "earlier", "latent before", "Go back along the latents.", "before"),
+    Action("feature.go", ("g",), "go", "go to a latent", "Type a latent's number and open it.", "go to"),
+    Action("feature.again", ("r",), "again", "ask again", "Ask for this page again."),
+    Action("feature.keep", ("s",), "keep", "keep as a finding", "Keep this latent as a finding.", "keep"),
     Action("feature.copy", ("y",), "copy", "copy as text", "Copy the page as text.", "copy"),
-    Action("feature.keep", ("s",), "keep", "keep as a finding", "Keep this feature as a finding.", "keep"),
+    Action("feature.back", ("escape",), "back", "leave the page", "Go back to where you came from.", "leave"),
 )
 
 NOTEBOOK = (
-    Action("notebook.open", ("enter",), "open_row", "open on the bench", "Show it as it was.", "open", palette=False),
-    Action("notebook.search", ("slash",), "search", "search", "Search findings and answers.", "search"),
-    Action("notebook.note", ("n",), "note", "edit the note", "Write a note and tags.", "note"),
-    Action("notebook.copy", ("y",), "copy", "copy as text", "Copy the finding as text.", "copy"),
+    Action("notebook.up", ("up",), "row(-1)", "previous row", "Select the row above.", "row", palette=False),
+    Action("notebook.down", ("down",), "row(1)", "next row", "Select the row below.", "row", palette=False),
+    Action("notebook.page_up", ("pageup",), "page(-1)", "page up", "Select a row one page up.", palette=False),
+    Action("notebook.page_down", ("pagedown",), "page(1)", "page down", "Select a row one page down.", palette=False),
+    Action("notebook.open", ("enter",), "open_row", "open as it was", "Show the stored answer as it was.", "open"),
+    Action("notebook.search", ("slash",), "search", "search", "Search words; `#tag` keeps one tag.", "search"),
+    Action("notebook.view", ("tab",), "view", "findings or answers", "Change between findings and answers.", "answers"),
+    Action("notebook.tags", ("t",), "tags", "next tag", "Show only the next tag's findings; at the end all.", "tag"),
+    Action("notebook.note", ("n",), "note", "edit note and tags", "Write a note and tags; keeps an answer.", "note"),
+    Action("notebook.keep", ("s",), "keep", "keep as a finding", "Keep the answer under the cursor.", "keep"),
+    Action("notebook.read", ("w",), "read", "read in full", "Read the stored rows and their provenance.", "read"),
+    Action("notebook.export", ("e",), "export", "export the session", "Write markdown or JSON to a file.", "export"),
+    Action("notebook.session", ("o",), "session", "another session", "Open or start a session.", "session"),
+    Action("notebook.drop", ("d",), "drop", "take a finding out", "Take it off the list; its answer stays stored."),
+    Action("notebook.copy", ("y",), "copy", "copy as text", "Copy the row as text."),
     Action("notebook.leave", ("escape",), "leave", "leave", "Leave the search, else clear it.", palette=False),
 )
 
-ACTIONS: tuple[Action, ...] = (*APP, *BENCH, *FEATURE, *NOTEBOOK)
+ACTIONS: tuple[Action, ...] = (*APP, *BENCH, *PLOT, *FEATURE, *NOTEBOOK)
 """The registry; each screen's part keeps the order of importance that the line of keys follows."""
 
 _SYMBOLS = {
@@ -141,6 +189,10 @@ _SYMBOLS = {
     "right_square_bracket": "]",
     "question_mark": "?",
     "slash": "/",
+    "plus": "+",
+    "minus": "-",
+    "pageup": "pgup",
+    "pagedown": "pgdn",
     "escape": "esc",
     "f1": "F1",
 }

@@ -19,7 +19,7 @@ class Marks:
     """Fits almost anything."""
     estimate: str = "~"
     """An estimate that exact numbers will replace."""
-    same: str = "="
+    same_mark: str = "="
     """The same label stands in another pane."""
     dot: str = "·"
     """Between two facts."""

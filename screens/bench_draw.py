@@ -1,0 +1,125 @@
+"""Bringing the bench's shared lines up to date: strip, readout, layers, lens, overlaps, plot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.widgets import Static
+
+from investigator.records import Labels
+from investigator.text import inert
+from screens import heat_map
+from screens.bench_place import Place
+from screens.bench_words import labels_in, lens_words, overlap, token_words
+from screens.heat_map import HeatMap
+from screens.widgets.status_line import StatusLine
+
+if TYPE_CHECKING:
+    from screens.bench import BenchScreen
+
+SHORT_NAMES = ("1 SAE", "2 labels", "3 words", "4 plot", "5 hypothesis")
+
+
+def place(bench: BenchScreen) -> None:
+    """Show where the cursor is."""
+    where = bench.place
+    if not bench.is_mounted:
+        return
+    bench.query_one(StatusLine).refresh()
+    if where is None:
+        _say(bench, "#readout", _opening(bench))
+        return
+    heat = heat_of(bench, where)
+    bench.strip.show(where.opened.tokens, where.position, where.span, heat)
+    bench.layer_bar.show(where.opened.layers, where.layer)
+    short = bench.has_class("-narrow") or bench.has_class("-short")
+    words = token_words(where, heat, bench.lens, bench.app.marks, short=short)
+    _say(bench, "#readout", _opening(bench) or Content(words))
+    _say(bench, "#lens", _lens(bench, where))
+
+
+def heat_of(bench: BenchScreen, where: Place) -> HeatMap:
+    """Return the heat over the tokens: the hypothesis under test, else the residual norms."""
+    row, tested = bench.hypothesis.row, bench.hypothesis.row_place
+    same = tested is not None and tested.opened is where.opened and tested.layer == where.layer
+    if row is not None and row.positions and same:
+        return heat_map.of_hypothesis(row)
+    return heat_map.of_norms(where.opened, where.layer)
+
+
+def shared(bench: BenchScreen) -> None:
+    """Mark labels that stand in more than one pane, and say the overlap of the first ten with chance beside it."""
+    panes, total = bench.panes, labels_in(bench.labels.answer)
+    everything = [pane.all_texts() for pane in panes]
+    firsts = [pane.first_texts() for pane in panes]
+    for at, pane in enumerate(panes):
+        others = frozenset().union(*(texts for other, texts in enumerate(everything) if other != at))
+        said = [
+            found.words(f"pane {other + 1}", bench.app.marks)
+            for other in range(at + 1, len(panes))
+            if (found := overlap(firsts[at], firsts[other], total))
+        ]
+        pane.mark_same(everything[at] & others, f" {bench.app.marks.dot} ".join(said))
+
+
+def plot(bench: BenchScreen) -> None:
+    """Show the ranking as a plot; its widget is imported once there is something to plot."""
+    answer = bench.labels.answer
+    if answer is None or not isinstance(answer.result, Labels):
+        return
+    from screens.pareto import from_labels
+    from screens.widgets.pareto_plot import ParetoPlot
+
+    found = bench.query(ParetoPlot)
+    if not found:
+        ascii_marks = bench.app.settings.app.marks == "ascii"
+        widget = ParetoPlot(ascii_marks=ascii_marks)
+        box = bench.query_one("#plot")
+        box.border_title = "4 activation against log p"
+        box.mount(widget)
+    else:
+        widget = found.first()
+    widget.draw(from_labels(answer.result))
+
+
+def select_in_plot(bench: BenchScreen, text: str | None) -> None:
+    """Mark the selected label in the plot."""
+    from screens.widgets.pareto_plot import ParetoPlot
+
+    for widget in bench.query(ParetoPlot):
+        widget.select(text)
+
+
+def tabs(bench: BenchScreen) -> None:
+    """Where panes take turns, name them all on the border of the one that is shown."""
+    narrow = bench.has_class("-narrow")
+    for number, pane in enumerate(bench.panes, 1):
+        names = (f"[{name}]" if at == number else name for at, name in enumerate(SHORT_NAMES, 1))
+        pane.tabs = "  ".join(names) if narrow else ""
+        pane.redraw()
+
+
+def _opening(bench: BenchScreen) -> Content | None:
+    work = bench.open_work
+    status = bench.app.link.status
+    if work is not None and work.failure is not None:
+        said = f"{inert(work.failure.message)} {inert(work.failure.mend)}".strip()
+        return Content.styled(said, "$text-error")
+    if work is not None and work.active and work.state != "waiting":
+        return Content("opening the prompt")
+    if bench.place is None:
+        return Content(f"{status.message} {status.mend}".strip())
+    return None
+
+
+def _lens(bench: BenchScreen, where: Place) -> Content:
+    pieces = lens_words(bench.lens, where.layer, bench.app.marks)
+    parts = [(text + "  ", "$accent" if here else "$text-muted") for text, here in pieces]
+    return Content.assemble(("lens  ", "$text-muted"), *parts) if parts else Content("")
+
+
+def _say(bench: BenchScreen, selector: str, content: Content | None) -> None:
+    widget = bench.query_one(selector, Static)
+    if widget.content != (content or ""):
+        widget.update(content or Content(""))

@@ -1,0 +1,101 @@
+"""Which pane has the keys: going from pane to pane, entering and leaving inputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.widget import Widget
+from textual.widgets import Input
+
+from screens import bench_draw
+from screens.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from screens.bench import BenchScreen
+
+PLOT, HYPOTHESIS = 4, 5
+SLOTS = {1: "features", 2: "labels", 3: "explain", 4: "labels", 5: "test"}
+
+
+class Panes:
+    """The bench's five places for the keys: three panes, plot with findings, and the hypothesis."""
+
+    def __init__(self, bench: BenchScreen) -> None:
+        self.bench = bench
+        self.number = 1
+
+    @property
+    def pane(self) -> Pane:
+        """Return the pane that keys act on; the labels' where plot or hypothesis has them."""
+        return self.bench.panes[self.number - 1] if self.number <= 3 else self.bench.labels
+
+    @property
+    def slot(self) -> str:
+        """Return the slot of the focused pane's work; while typing, that of whatever slow work runs."""
+        return "" if isinstance(self.bench.focused, Input) else SLOTS[self.number]
+
+    def go(self, number: int) -> None:
+        """Give a pane the keys, and show it where panes take turns."""
+        self.number = number
+        for other in range(1, 6):
+            self.bench.set_class(other == number, f"-pane-{other}")
+        bench_draw.tabs(self.bench)
+        self.focus()
+
+    def step(self, by: int) -> None:
+        """Go to the next pane or back; plot and findings are two stops of pane 4."""
+        plot = self.bench.query("ParetoPlot")
+        if self.number == PLOT and by > 0 and plot and plot.first().has_focus:
+            self.bench.findings.table.focus()
+        elif self.number == PLOT and by < 0 and plot and self.bench.findings.table.has_focus:
+            plot.first().focus()
+        else:
+            self.go((self.number - 1 + by) % 5 + 1)
+
+    def focus(self) -> None:
+        """Give the keys to what stands in the pane."""
+        self._target().focus()
+
+    def focused(self, widget: Widget) -> None:
+        """Take note of a focus that a click or a plot's own key has set."""
+        for number, pane in enumerate(self.bench.panes, 1):
+            if pane in widget.ancestors and not isinstance(widget, Input) and number != self.number:
+                self.go(number)
+
+    def row(self, by: int) -> None:
+        """Select another row; on the hypothesis, test an earlier or later sentence."""
+        if self.number == HYPOTHESIS:
+            text = self.bench.hypothesis.walk(by)
+            self.bench.hypothesis.text = text
+            self.bench.asking.test(text)
+        elif self.number == PLOT:
+            self.bench.findings.table.move(by)
+        else:
+            self.pane.table.move(by)
+
+    def page(self, by: int) -> None:
+        """Select a row a page away."""
+        table = self.bench.findings.table if self.number >= PLOT else self.pane.table
+        table.page(by)
+
+    def leave(self) -> None:
+        """Leave an input, else clear a filter, else a span, else the hypothesis."""
+        bench = self.bench
+        if isinstance(bench.focused, Input):
+            if bench.focused.has_class("filter") and not self.pane.filter:
+                self.pane.remove_class("-filtering")
+            self.focus()
+        elif self.number <= 3 and self.pane.clear_filter():
+            bench.refill(self.pane)
+        elif bench.place is not None and bench.place.anchor is not None:
+            bench.go(bench.place.at_token(bench.place.position))
+        elif bench.hypothesis.clear():
+            bench_draw.place(bench)
+
+    def _target(self) -> Widget:
+        if self.number == HYPOTHESIS:
+            return self.bench.hypothesis
+        if self.number == PLOT:
+            plot = self.bench.query("ParetoPlot")
+            return plot.first() if plot else self.bench.findings.table
+        return self.pane.table

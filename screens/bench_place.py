@@ -1,0 +1,69 @@
+"""Where the cursor is: one prompt, one token or span, one layer. Plain data, without widgets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from investigator.records import Opened
+from investigator.sources import Residual
+from investigator.text import one_line
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """A place in an opened prompt."""
+
+    opened: Opened
+    layer: int
+    position: int
+    """The cursor's token."""
+    anchor: int | None = None
+    """The other end of a selected span; None: one token."""
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Return (first, one past the last) of the tokens that are read."""
+        other = self.position if self.anchor is None else self.anchor
+        return min(self.position, other), max(self.position, other) + 1
+
+    @property
+    def source(self) -> Residual:
+        """Return what questions ask about."""
+        start, end = self.span
+        ids = tuple(token.id for token in self.opened.tokens)
+        return Residual(self.opened.subject, ids, self.layer, start, end if end - start > 1 else None)
+
+    @property
+    def words(self) -> str:
+        """Return the token or span and the layer in words: `"bon" L3`."""
+        start, end = self.span
+        text = "".join(token.text for token in self.opened.tokens[start:end]).strip() or " "
+        return f'"{one_line(text, 18)}" L{self.layer}'
+
+    @property
+    def norm(self) -> float | None:
+        """Return the residual's L2 norm at the cursor, where it is known."""
+        norms = self.opened.norms
+        known = self.layer < len(norms) and self.position < len(norms[self.layer])
+        return norms[self.layer][self.position] if known else None
+
+    def at_token(self, position: int) -> Place:
+        """Return the place at another token, without a span."""
+        return replace(self, position=self._inside(position), anchor=None)
+
+    def at_layer(self, layer: int) -> Place:
+        """Return the place at another layer."""
+        return replace(self, layer=max(0, min(self.opened.layers - 1, layer)))
+
+    def stretched(self, by: int) -> Place:
+        """Return the place with the span one token longer or shorter at the cursor's end."""
+        anchor = self.position if self.anchor is None else self.anchor
+        position = self._inside(self.position + by)
+        return replace(self, position=position, anchor=None if position == anchor else anchor)
+
+    def same_as(self, other: Place | None) -> bool:
+        """Whether both read the same vector."""
+        return other is not None and (other is self or other.source == self.source)
+
+    def _inside(self, position: int) -> int:
+        return max(0, min(len(self.opened.tokens) - 1, position))

@@ -1,0 +1,207 @@
+"""What can be done with the selected row: why, keep, copy, open; drawing explanations; reopening what was saved."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
+
+from investigator.errors import InvestigatorError
+from investigator.events import Answer
+from investigator.records import FeatureRow, Features, LabelRow, Opened, Row
+from investigator.sources import Residual
+from investigator.wire import Explain, Open, RankLabels, ShowFeatures, Test
+from screens.bench_panes import HYPOTHESIS, PLOT
+from screens.bench_place import Place
+from screens.bench_rows import as_text, title_of
+from screens.messages import OpenAnswer, OpenFeature
+from screens.widgets.pane import Pane
+from screens.work import Work
+
+if TYPE_CHECKING:
+    from screens.bench import BenchScreen
+    from sessions import SavedAnswer
+
+
+class Chosen(NamedTuple):
+    """The selected row and where it comes from."""
+
+    row: Row
+    answer: Answer
+    place: Place | None
+
+
+class RowActions:
+    """Acts on the bench's selected row."""
+
+    def __init__(self, bench: BenchScreen) -> None:
+        self.bench = bench
+
+    def chosen(self) -> Chosen | None:
+        """Return the selected row, or say that there is none."""
+        bench = self.bench
+        if bench.around.number == HYPOTHESIS:
+            work, row = bench.hypothesis.work, bench.hypothesis.row
+            found = Chosen(row, work.answer, bench.hypothesis.row_place) if work and row else None
+        else:
+            pane = bench.around.pane
+            current = pane.current_row()
+            found = Chosen(current, pane.answer, pane.answer_place) if current and pane.answer else None
+        if found is None:
+            bench.app.tell("There is no row here.")
+        return found
+
+    def explain(self) -> None:
+        """Draw explanations; where this place has its answer already, draw again with the next seed."""
+        bench, pane = self.bench, self.bench.explanations
+        place = bench.place
+        if place is None:
+            return
+        # A drawing that runs goes on; one that has ended gives way to the next seed.
+        if pane.work is not None and pane.work.active and place.same_as(bench.asking.place_of(pane.work)):
+            return
+        done = pane.work is not None and pane.work.state == "done" and place.same_as(pane.answer_place)
+        pane.seed = pane.seed + 1 if done else 0
+        if bench.has_class("-narrow"):
+            bench.around.go(3)
+        bench.asking.pane(pane, fresh=done)
+
+    def why(self) -> None:
+        """Show what the row's number is made of."""
+        found = self.chosen()
+        if found is None:
+            return
+        from screens.modals import TextViewer
+        from screens.why import why
+
+        place = found.place.words if found.place else ""
+        reader = str(getattr(found.answer.result, "reader", ""))
+        text = why(found.row, place=place, reader=reader, provenance=found.answer.provenance)
+        self.bench.app.push_screen(TextViewer("why", text))
+
+    def copy(self) -> None:
+        """Copy the row as text."""
+        found = self.chosen()
+        if found is not None:
+            self.bench.app.copy_to_clipboard(as_text(found.row, found.place))
+            self.bench.app.tell("Copied.")
+
+    def open(self) -> None:
+        """Open a latent's page, a finding, or what a score is made of."""
+        bench = self.bench
+        if bench.around.number == PLOT:
+            finding = bench.findings.current()
+            if finding is not None and bench.findings.table.has_focus:
+                bench.post_message(OpenAnswer(finding.answer_id))
+            return
+        found = self.chosen()
+        if found is None:
+            return
+        match found.row:
+            case FeatureRow():
+                sae = found.answer.result.sae if isinstance(found.answer.result, Features) else ""
+                bench.post_message(OpenFeature(found.row.latent, sae))
+            case LabelRow() if found.row.latents:
+                bench.post_message(OpenFeature(found.row.latents[0]))
+            case _:
+                self.why()
+
+    # Findings and saved answers.
+
+    def keep(self) -> None:
+        """Keep the row as a finding of this session."""
+        app, found = self.bench.app, self.chosen()
+        if found is None:
+            return
+        if app.store is None or app.session is None:
+            app.tell("There is no session to keep it in: this app runs without a store.", problem=True)
+        elif not found.answer.ended:
+            app.tell("Wait until the answer is whole, or stop it with ctrl+g; then keep it.")
+        else:
+            app.run_worker(self._keep(found), exit_on_error=False)
+
+    async def _keep(self, found: Chosen) -> None:
+        app, title = self.bench.app, title_of(found.row, found.place)
+        assert app.store is not None and app.session is not None
+        store, session, key = app.store, app.session, f"{type(found.row).__name__}:{found.row.key}"
+        try:
+            await asyncio.to_thread(lambda: store.keep(session, found.answer.id, row_key=key, title=title))
+            app.tell(f"Kept: {title}")
+        except InvestigatorError as problem:
+            app.tell(str(problem), problem=True)
+        self.show_findings()
+
+    def show_findings(self) -> None:
+        """List the session's findings."""
+        if self.bench.app.store is not None and self.bench.is_mounted:
+            self.bench.app.run_worker(self._list(), group="findings", exclusive=True, exit_on_error=False)
+
+    async def _list(self) -> None:
+        app = self.bench.app
+        assert app.store is not None
+        found = await asyncio.to_thread(app.store.findings, app.session)
+        if self.bench.is_mounted:
+            self.bench.findings.show(found[::-1])
+
+    async def reopen(self, answer_id: str) -> None:
+        """Show a saved answer exactly as it was: its prompt, its place, its rows; nothing is asked for it again."""
+        app = self.bench.app
+        if app.store is None:
+            return
+        try:
+            saved = await asyncio.to_thread(app.store.answer, answer_id)
+        except InvestigatorError as problem:
+            app.tell(str(problem), problem=True)
+            return
+        self._show(saved)
+
+    def _show(self, saved: SavedAnswer) -> None:
+        bench, source = self.bench, saved.source
+        if not isinstance(source, Residual) or not saved.tokens:
+            bench.app.tell("This answer is about no place in a prompt, so the bench cannot show it.")
+            return
+        place = _place_of(saved, source, bench)
+        work = Work(saved.question, "", bench, "", 0)
+        work.answer, work.stored = saved.answer(), True
+        work.end("error" if saved.error else "stopped" if saved.cancelled else "done")
+        self._hold(saved, work, place)
+        bench.go(place)
+
+    def _hold(self, saved: SavedAnswer, work: Work, place: Place) -> None:
+        bench, verb = self.bench, saved.question
+        pane: Pane | None = None
+        match verb:
+            case ShowFeatures():
+                pane = bench.features
+                pane.order, pane.filter = verb.order, verb.filter
+            case RankLabels():
+                pane = bench.labels
+                pane.order, pane.filter = verb.order, verb.filter
+            case Explain():
+                pane = bench.explanations
+            case Test():
+                bench.hypothesis.show_text(verb.hypotheses[0])
+                bench.hypothesis.take(work, place)
+        for other in bench.panes:
+            other.forget()
+        bench.prompt_bar.show(place.opened.prompt)
+        if pane is not None:
+            pane.place = pane.held = place
+            pane.take(work, place)
+            bench.around.go(pane.NUMBER)
+
+
+def _place_of(saved: SavedAnswer, source: Residual, bench: BenchScreen) -> Place:
+    strip, book = saved.strip, bench.app.book
+    assert strip is not None
+    layers = book.subjects[0].layers if book and book.subjects else source.layer + 1
+    width = book.subjects[0].width if book and book.subjects else 0
+    opened = Opened(strip.subject, strip.prompt, strip.tokens, layers, width, (), (), strip.continued)
+    position = source.position if source.position >= 0 else len(strip.tokens) + source.position
+    if source.end is None:
+        return Place(opened, source.layer, position)
+    return Place(opened, source.layer, source.end - 1, anchor=position)
+
+
+def open_verb(place: Place) -> Open:
+    """Return the question that opens a place's exact tokens."""
+    return Open(token_ids=tuple(token.id for token in place.opened.tokens), subject=place.opened.subject)

@@ -1,0 +1,87 @@
+"""Pane 3: what the reader says of this activation in its own words."""
+
+from __future__ import annotations
+
+from investigator.events import Answer
+from investigator.records import ExplanationRow, Explanations, Row
+from investigator.wire import Explain
+from screens.bench_place import Place
+from screens.widgets.feature_table import nowhere
+from screens.widgets.label_table import number, score_cells, verdict_cell
+from screens.widgets.pane import Pane
+from screens.widgets.row_table import Cell, Column, Line
+
+
+class ExplanationPane(Pane):
+    """Drawn texts with log p per token, gap, how often each came, and a verdict."""
+
+    SLOT = "explain"
+    NUMBER = 3
+    TITLE = "in its own words"
+    TEXT_TITLE = "explanation"
+    COLUMNS = (Column("gap", 6), Column("p", 5, least=52), Column("log p", 6, least=36), Column("n", 3), Column("", 1))
+    ORDERS = ("diversity", "gap", "likelihood", "count")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seed = 0
+        """Raised each time the same place is asked again."""
+
+    def verb(self, place: Place) -> Explain | None:
+        """Ask where a reader reads the layer."""
+        if place.layer not in self.app.layers_with_reader:
+            return None
+        given = self.app.settings.explain
+        return Explain(
+            place.source,
+            samples=given.samples,
+            temperature=given.temperature,
+            top_p=given.top_p,
+            max_tokens=given.max_tokens,
+            beta=given.beta,
+            seed=given.seed + self.seed,
+        )
+
+    def rows(self, answer: Answer) -> list[Row]:
+        """Return the texts that pass the filter, ordered here: no question is needed for that."""
+        given = answer.result.rows if isinstance(answer.result, Explanations) else answer.rows.values()
+        rows = [row for row in given if isinstance(row, ExplanationRow) and self.filter.lower() in row.text.lower()]
+        return [*sorted(rows, key=self._sort_key)]
+
+    def _sort_key(self, row: ExplanationRow) -> tuple[float, float, str]:
+        likely = -(row.score.score if row.score.score is not None else -1e9)
+        match self.order:
+            case "gap":
+                return (-(row.score.gap if row.score.gap is not None else -1e9), likely, row.text)
+            case "count":
+                return (-row.count, likely, row.text)
+            case "likelihood":
+                return (likely, 0.0, row.text)
+            case _:
+                return (row.rank or 1e9, likely, row.text)
+
+    def line(self, row: Row) -> Line:
+        """Return a text as it is drawn."""
+        assert isinstance(row, ExplanationRow)
+        cells = (
+            *score_cells(row.score),
+            Cell(number(row.score.score, ".2f"), "muted"),
+            Cell(str(row.count), "muted"),
+            verdict_cell(row.score, self.app.marks),
+        )
+        return Line(row.key, cells, row.text, "text", self.app.marks.same_mark if row.text in self.same else "")
+
+    def summary(self, answer: Answer) -> str:
+        """Return how many were drawn and how many differ."""
+        found = answer.result
+        if not isinstance(found, Explanations):
+            return ""
+        seed = f" {self.app.marks.dot} seed {self.seed}" if self.seed else ""
+        return f"{found.drawn} drawn, {found.distinct} distinct{seed}"
+
+    def hint(self) -> str:
+        """Say what to press."""
+        return (
+            nowhere("reader", self.place, self.app.layers_with_reader)
+            or "Press g to draw explanations of this activation."
+        )

@@ -1,0 +1,239 @@
+"""A table drawn by lines: only what is visible is painted, and the selected row is followed by its key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from investigator.text import one_line
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of fixed width before the text; dropped where the table is narrower than `least`."""
+
+    title: str
+    width: int
+    least: int = 0
+    left: bool = False
+    """Whether its cells stand at the left edge; numbers stand at the right one."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A short text and the component class that colours it."""
+
+    text: str
+    style: str = "number"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row: cells for the columns, then the text that takes the rest, then one mark at the right edge."""
+
+    key: str
+    cells: tuple[Cell, ...]
+    text: str
+    """Model text as it came; made inert when drawn."""
+    style: str = "text"
+    mark: str = ""
+
+
+STYLES = ("header", "number", "muted", "good", "bad", "text", "same", "dim", "cursor", "pointer", "strong")
+
+
+class RowTable(ScrollView, inherit_bindings=False):
+    """Rows under a fixed header. Arrow keys belong to the screen; a click selects, a second click opens."""
+
+    COMPONENT_CLASSES = {f"table--{name}" for name in STYLES}
+    DEFAULT_CSS = """
+    RowTable {
+        height: 1fr;
+        overflow-x: hidden;
+        scrollbar-size-vertical: 1;
+        & > .table--header { color: $text-muted; }
+        & > .table--number { color: $foreground; }
+        & > .table--strong { color: $foreground; text-style: bold; }
+        & > .table--muted { color: $text-muted; }
+        & > .table--good { color: $success; }
+        & > .table--bad { color: $error; }
+        & > .table--text { color: $foreground; }
+        & > .table--same { color: $accent; text-style: bold; }
+        & > .table--dim { color: $text-disabled; }
+        & > .table--pointer { color: $accent; text-style: bold; }
+        & > .table--cursor { background: $boost; }
+        &:focus > .table--cursor { background: $block-cursor-blurred-background; text-style: bold; }
+    }
+    """
+    can_focus = True
+
+    class Moved(Message):
+        """Another row was selected."""
+
+        def __init__(self, table: RowTable, key: str | None) -> None:
+            super().__init__()
+            self.table, self.key = table, key
+
+        @property
+        def control(self) -> RowTable:
+            """Return the table."""
+            return self.table
+
+    class Opened(Moved):
+        """The selected row was clicked again."""
+
+    def __init__(self, columns: Sequence[Column], title: str, *, pointer: str = "▸", id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.columns = tuple(columns)
+        self.text_title = title
+        self.pointer = pointer
+        self.lines: tuple[Line, ...] = ()
+        self.selected: str | None = None
+        """Key of the row a person chose; None: the first row, whichever it is."""
+        self.dimmed = False
+        """Whether the rows are of another place than the cursor's."""
+        self._colours: dict[str, Style] = {}
+
+    @property
+    def index(self) -> int:
+        """Return the selected row's place; -1 where there are no rows."""
+        if self.selected is not None:
+            for at, line in enumerate(self.lines):
+                if line.key == self.selected:
+                    return at
+        return 0 if self.lines else -1
+
+    @property
+    def current(self) -> Line | None:
+        """Return the selected row."""
+        return self.lines[self.index] if self.lines else None
+
+    def show(self, lines: Sequence[Line], *, dimmed: bool = False) -> bool:
+        """Show these rows; repaints only what differs, and returns whether anything did."""
+        fresh = tuple(lines)
+        if fresh == self.lines and dimmed == self.dimmed:
+            return False
+        everything = dimmed != self.dimmed or len(fresh) != len(self.lines)
+        before, old = self.index, self.lines
+        self.lines, self.dimmed = fresh, dimmed
+        if everything or before != self.index:
+            self.virtual_size = Size(self.size.width, len(fresh) + 1)
+            self.refresh()
+        else:
+            for at, (new, past) in enumerate(zip(fresh, old, strict=True)):
+                if new != past:
+                    self.refresh_line(at + 1)
+        return True
+
+    def move(self, by: int) -> None:
+        """Select another row, `by` rows below."""
+        if self.lines:
+            self.select(self.lines[max(0, min(len(self.lines) - 1, self.index + by))].key)
+
+    def page(self, by: int) -> None:
+        """Select a row one page below or above."""
+        self.move(by * max(1, self.size.height - 2))
+
+    def select(self, key: str | None) -> None:
+        """Select the row of that key and bring it into view."""
+        if key == self.selected:
+            return
+        self.selected = key
+        self._into_view()
+        self.refresh()
+        self.post_message(self.Moved(self, key))
+
+    def notify_style_update(self) -> None:
+        """Forget colours, after a change of theme or focus."""
+        super().notify_style_update()
+        self._colours.clear()
+
+    def on_resize(self) -> None:
+        """Fit the rows to the width."""
+        self.virtual_size = Size(self.size.width, len(self.lines) + 1)
+        self._into_view()
+
+    def on_focus(self) -> None:
+        """Colour the cursor."""
+        self._colours.clear()
+
+    def on_blur(self) -> None:
+        """Pale the cursor."""
+        self._colours.clear()
+
+    def on_click(self, event: events.Click) -> None:
+        """Select what was clicked; open what was selected already."""
+        at = event.y - 1 + self.scroll_offset.y
+        if event.y > 0 and 0 <= at < len(self.lines):
+            again = at == self.index and self.has_focus and self.selected is not None
+            self.focus()
+            self.select(self.lines[at].key)
+            if again or event.chain > 1:
+                self.post_message(self.Opened(self, self.lines[at].key))
+
+    def render_line(self, y: int) -> Strip:
+        """Paint the header or one row."""
+        at = y - 1 + self.scroll_offset.y
+        if y == 0:
+            return self._strip(self._header(), self._style("header"))
+        if not 0 <= at < len(self.lines):
+            return Strip.blank(self.size.width, self.rich_style)
+        chosen = at == self.index
+        base = self._style("cursor") if chosen else self.rich_style
+        return self._strip(self._pieces(self.lines[at], chosen), base)
+
+    def _shown(self) -> list[tuple[int, Column]]:
+        return [(at, column) for at, column in enumerate(self.columns) if self.size.width >= column.least]
+
+    def _room(self) -> int:
+        return max(0, self.size.width - 2 - sum(column.width + 1 for _, column in self._shown()) - 2)
+
+    def _header(self) -> list[tuple[str, str]]:
+        titles = [(_fit(column.title, column) + " ", "header") for _, column in self._shown()]
+        return [("  ", "header"), *titles, (self.text_title[: self._room()], "header")]
+
+    def _pieces(self, line: Line, chosen: bool) -> list[tuple[str, str]]:
+        room = self._room()
+        pieces = [(f"{self.pointer} " if chosen else "  ", "pointer")]
+        for at, column in self._shown():
+            cell = line.cells[at] if at < len(line.cells) else Cell("")
+            pieces.append((_fit(cell.text, column) + " ", cell.style))
+        pieces.append((_pad(one_line(line.text, room), room), line.style))
+        return [*pieces, (f" {line.mark or ' '}", "same")]
+
+    def _strip(self, pieces: list[tuple[str, str]], base: Style) -> Strip:
+        dim = self._style("dim") if self.dimmed else None
+        segments = [
+            Segment(text, base + (dim if dim and name not in {"pointer"} else self._style(name)))
+            for text, name in pieces
+        ]
+        return Strip(segments).adjust_cell_length(self.size.width, base)
+
+    def _style(self, name: str) -> Style:
+        found = self._colours.get(name)
+        if found is None:
+            found = self._colours[name] = self.get_component_rich_style(f"table--{name}", partial=name != "cursor")
+        return found
+
+    def _into_view(self) -> None:
+        at, height = self.index, max(1, self.size.height - 1)
+        top = self.scroll_offset.y
+        if at >= 0 and not top <= at < top + height:
+            self.scroll_to(y=max(0, at - (height - 1 if at >= top + height else 0)), animate=False, immediate=True)
+
+
+def _fit(text: str, column: Column) -> str:
+    return text[: column.width].ljust(column.width) if column.left else text[: column.width].rjust(column.width)
+
+
+def _pad(text: str, width: int) -> str:
+    return text.ljust(width) if text.isascii() else set_cell_size(text, width)
