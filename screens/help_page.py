@@ -36,6 +36,7 @@ def key_table(room: str, keymap: Mapping[str, str]) -> str:
 def page(room: str, keymap: Mapping[str, str]) -> str:
     """Return the whole page of a room in markdown, the keys that work everywhere last."""
     parts = [words(room), "## Keys here", key_table(room, keymap)] if keys.of(room) and room != "app" else []
+    parts += ["## Keys in the plot", key_table("plot", keymap)] if room == "bench" else []
     return "\n\n".join([*parts, "## Keys everywhere", key_table("app", keymap), words("app")])
 
 

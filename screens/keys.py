@@ -49,8 +49,9 @@ APP = (
         "commands",
         palette=False,
     ),
-    Action("app.theme", (), "change_theme", "theme", "Choose the colours."),
-    Action("app.picture", (), "screenshot", "save a picture of the screen (SVG)", "Write the screen as an SVG file."),
+    Action("app.export", ("e",), "export", "export", "Write the session, this screen or the plot to a file.", "export"),
+    Action("app.picture", ("ctrl+s",), "screenshot", "save a picture (SVG)", "Write this screen as an SVG file."),
+    Action("app.theme", ("T",), "change_theme", "theme", "Choose the colours; investigator-contrast for low vision."),
 )
 
 BENCH = (
@@ -168,7 +169,6 @@ NOTEBOOK = (
     Action("notebook.note", ("n",), "note", "edit note and tags", "Write a note and tags; keeps an answer.", "note"),
     Action("notebook.keep", ("s",), "keep", "keep as a finding", "Keep the answer under the cursor.", "keep"),
     Action("notebook.read", ("w",), "read", "read in full", "Read the stored rows and their provenance.", "read"),
-    Action("notebook.export", ("e",), "export", "export the session", "Write markdown or JSON to a file.", "export"),
     Action("notebook.session", ("o",), "session", "another session", "Open or start a session.", "session"),
     Action("notebook.drop", ("d",), "drop", "take a finding out", "Take it off the list; its answer stays stored."),
     Action("notebook.copy", ("y",), "copy", "copy as text", "Copy the row as text."),

@@ -22,8 +22,16 @@ def default_file(room: str, now: datetime.datetime | None = None) -> Path:
 
 def save(app: App[Any], file: Path | None = None) -> Path:
     """Write what the app shows right now and return where; raise StoreError where the file cannot be written."""
-    room = str(getattr(app.screen, "ROOM", "screen"))
-    return write(file or default_file(room), app.export_screenshot(title=f"Investigator: {room}"))
+    return write(file or default_file(_room(app)), picture(app))
+
+
+def picture(app: App[Any]) -> str:
+    """Return what the app shows right now as SVG text."""
+    return app.export_screenshot(title=f"Investigator: {_room(app)}")
+
+
+def _room(app: App[Any]) -> str:
+    return str(getattr(app.screen, "ROOM", "screen"))
 
 
 def write(file: Path, text: str) -> Path:

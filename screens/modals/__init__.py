@@ -1,5 +1,6 @@
 """Sheets that lie over a screen until esc: text, notes, exports, sessions, a question."""
 
+from screens.modals.ask import Ask
 from screens.modals.confirm import Confirm
 from screens.modals.export import ExportChoice, ExportChooser
 from screens.modals.note import Note, NoteEditor
@@ -7,6 +8,7 @@ from screens.modals.session import SessionChooser
 from screens.modals.text_viewer import TextViewer
 
 __all__ = [
+    "Ask",
     "Confirm",
     "ExportChoice",
     "ExportChooser",

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from textual.content import Content
 from textual.style import Style
-from textual.widgets import OptionList
-from textual.widgets.option_list import Option
 
 from investigator.records import Context
 from investigator.text import inert
 from screens import heat
+from screens.widgets.rows import RowList
 
 PEAK = Style(bold=True, underline=True)
 CURSOR = Style(reverse=True)
@@ -48,62 +47,59 @@ def in_words(context: Context, index: int | None = None) -> str:
     return f'token {at + 1} of {len(context.tokens)} "{token}": {context.activations[at]:.2f}{peak}{where}'
 
 
-class ContextList(OptionList):
-    """A latent's top contexts: up and down walk over excerpts, left and right over an excerpt's tokens."""
+class ContextList(RowList):
+    """A latent's top contexts, one a row, with a cursor over the highlighted row's tokens."""
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id, markup=False, compact=True)
+        super().__init__(id=id)
         self.contexts: tuple[Context, ...] = ()
         self.cursor: int | None = None
         """Token under the cursor in the highlighted excerpt; None: its peak."""
 
-    def draw(self, contexts: Sequence[Context]) -> None:
+    def show(self, contexts: Sequence[Context]) -> None:
         """Show these excerpts."""
         self.contexts, self.cursor = tuple(contexts), None
-        self.clear_options()
-        self.add_options(Option(prompt) for prompt in self._prompts())
-        if self.contexts:
-            self.highlighted = 0
+        self.highlighted = None
+        self.draw((str(index), self._line(index)) for index in range(len(self.contexts)))
 
-    def step(self, by: int) -> None:
+    @property
+    def context(self) -> Context | None:
+        """Return the highlighted excerpt."""
+        return self.contexts[self.highlighted] if self.highlighted is not None and self.contexts else None
+
+    def step_token(self, by: int) -> None:
         """Move the token cursor in the highlighted excerpt."""
-        if self.highlighted is None:
-            return
-        context = self.contexts[self.highlighted]
-        at = context.peak if self.cursor is None else self.cursor
-        self.cursor = min(max(at + by, 0), len(context.tokens) - 1)
-        self._redraw(self.highlighted)
+        context = self.context
+        if context is not None and context.tokens:
+            at = context.peak if self.cursor is None else self.cursor
+            self.cursor = min(max(at + by, 0), len(context.tokens) - 1)
+            self.repaint_rows()
 
     def settle(self) -> None:
         """Forget the token cursor, after another excerpt was highlighted."""
         if self.cursor is not None:
             self.cursor = None
-            self.repaint_heat()
+            self.repaint_rows()
 
-    def repaint_heat(self) -> None:
-        """Draw every excerpt again, after a change of theme."""
-        for index in range(len(self.contexts)):
-            self._redraw(index)
+    def repaint_rows(self) -> None:
+        """Draw every excerpt again: the token cursor moved, or the theme changed."""
+        for index in range(self.option_count):
+            self.replace_option_prompt_at_index(index, self._line(index))
+
+    def notify_style_update(self) -> None:
+        """Draw the heat in the theme's colours."""
+        super().notify_style_update()
+        if self.is_mounted:
+            self.repaint_rows()
 
     def in_words(self) -> str:
         """Return the token under the cursor in words."""
-        if self.highlighted is None or not self.contexts:
-            return "No excerpts were recorded for this latent."
-        return in_words(self.contexts[self.highlighted], self.cursor)
+        context = self.context
+        return "No excerpts were recorded for this latent." if context is None else in_words(context, self.cursor)
 
-    def _prompts(self) -> list[Content]:
-        return [self._prompt(index) for index in range(len(self.contexts))]
-
-    def _prompt(self, index: int) -> Content:
+    def _line(self, index: int) -> Content:
         context = self.contexts[index]
         cursor = self.cursor if index == self.highlighted else None
-        number = f"{max(context.activations, default=0.0):6.2f} "
         styles = heat.ramp(self.app.theme_variables)
-        return Content(number) + line(context, self._top, styles, cursor)
-
-    @property
-    def _top(self) -> float:
-        return max((max(context.activations, default=0.0) for context in self.contexts), default=0.0)
-
-    def _redraw(self, index: int) -> None:
-        self.replace_option_prompt_at_index(index, self._prompt(index))
+        top = max((max(one.activations, default=0.0) for one in self.contexts), default=0.0)
+        return Content(f"{max(context.activations, default=0.0):7.2f}  ") + line(context, top, styles, cursor)

@@ -6,13 +6,14 @@ from typing import ClassVar
 
 from rich.style import Style as RichStyle
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 from textual_plot import PlotWidget
 
+from screens import keys
 from screens.pareto import Pareto, in_words
 
 
@@ -34,14 +35,7 @@ class ParetoPlot(Vertical, can_focus=True):
     }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"pareto--point", "pareto--frontier", "pareto--selected"}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "walk(1)", "Next point", show=False, id="plot.next", tooltip="The next label of the plot"),
-        Binding("up", "walk(-1)", "Previous point", show=False, id="plot.previous", tooltip="The label before"),
-        Binding("enter", "choose", "Open", show=False, id="plot.open", tooltip="Open the selected label"),
-        Binding("plus", "zoom(1)", "Zoom in", show=False, id="plot.zoom-in", tooltip="See fewer labels, larger"),
-        Binding("minus", "zoom(-1)", "Zoom out", show=False, id="plot.zoom-out", tooltip="See more of the plane"),
-        Binding("0", "zoom(0)", "Whole plot", show=False, id="plot.reset", tooltip="See every label again"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("plot")
 
     class Highlighted(Message):
         """The selection moved to a label."""

@@ -1,0 +1,64 @@
+"""Keeping and editing findings: the store's writes off the event loop, every failure a sentence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from investigator.errors import BadInput, InvestigatorError
+
+if TYPE_CHECKING:
+    from screens.app import InvestigatorApp
+    from sessions import Finding
+
+NO_STORE = "Findings cannot be kept while no session is open."
+
+
+async def keep(
+    app: InvestigatorApp, answer_id: str, *, title: str, row_key: str = "", note: str = "", tags: Sequence[str] = ()
+) -> Finding | None:
+    """Keep an answer or one of its rows; say so, or say why not and return None."""
+    if app.store is None or app.session is None:
+        app.tell(app.store_trouble or NO_STORE, problem=True)
+        return None
+    try:
+        finding = await asyncio.to_thread(
+            app.store.keep, app.session, answer_id, row_key=row_key, title=title, note=note, tags=tuple(tags)
+        )
+    except InvestigatorError as problem:
+        app.tell(str(problem), problem=True)
+        return None
+    app.tell(f"Kept in {app.session.name}. N opens the notebook.")
+    app.store_changed.publish(app.store_trouble)
+    return finding
+
+
+async def edit(app: InvestigatorApp, finding_id: str, note: str, tags: Sequence[str]) -> Finding | None:
+    """Revise a finding's note and tags; say why where that fails and return None."""
+    try:
+        if app.store is None:
+            raise BadInput(app.store_trouble or NO_STORE)
+        finding = await asyncio.to_thread(app.store.edit_finding, finding_id, note, tuple(tags))
+    except InvestigatorError as problem:
+        app.tell(str(problem), problem=True)
+        return None
+    app.store_changed.publish(app.store_trouble)
+    return finding
+
+
+async def switch_session(app: InvestigatorApp, name: str) -> None:
+    """Write to another session from now on, made where there is none; answers on their way go there too."""
+    if app.store is None:
+        app.tell(app.store_trouble or NO_STORE, problem=True)
+        return
+    try:
+        session = await asyncio.to_thread(app.store.session, name)
+    except InvestigatorError as problem:
+        app.tell(str(problem), problem=True)
+        return
+    app.session = session
+    if app.recorder is not None:
+        app.recorder.session = session
+    app.tell(f"Session: {session.name}")
+    app.store_changed.publish(app.store_trouble)
