@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
 import torch
 from torch import Tensor
 
+import tiny
 from backends.engine.likelihood import grid_table, make_plan, pair_scores, score_many, score_pairs
 from backends.engine.likelihood.plan import ROW
 from backends.engine.likelihood.trie import make_trie

@@ -1,0 +1,106 @@
+"""What a text scores at ordinary places of the layer: cached by text, so that moving the cursor costs one small pass."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from backends.engine.likelihood import Ids, PrefixStates, make_plan, score_grid, tokens_a_step
+from backends.engine.likelihood.states import bytes_a_source, one_prefix
+from backends.engine.readers.reader import Reader
+
+if TYPE_CHECKING:
+    from backends.engine.engine import WorkbenchEngine
+
+WHOLE = 512
+"""Background positions behind a hypothesis."""
+PART = 64
+"""Background positions behind a label or a drawn text."""
+# Key/value states of all background positions are kept where they take no more than this.
+_MOST_BYTES = 256 << 20
+_MOST_TEXTS = 4096
+
+
+class Background:
+    """One reader's background positions `[n, d]` and the scores that texts got there.
+
+    Positions are taken in blocks of a fixed size and each text is scored by itself, so that a text's numbers do not
+    depend on what was asked before. What a stopped question left half done is continued by the next.
+    """
+
+    def __init__(self, reader: Reader, vectors: Tensor) -> None:
+        self.reader = reader
+        self.vectors = vectors
+        self._rows = max(1, tokens_a_step(reader.subject) // reader.slots)
+        self._keeps = len(vectors) * bytes_a_source(reader.subject, reader.slots) <= _MOST_BYTES
+        self._states: dict[int, PrefixStates] = {}
+        self._scores: OrderedDict[Ids, list[float]] = OrderedDict()
+
+    @property
+    def size(self) -> int:
+        """Number of background positions."""
+        return len(self.vectors)
+
+    def scores(self, ids: Ids, count: int) -> tuple[float, ...]:
+        """Return a text's scores at the first `count` positions; empty before `fill` has made them."""
+        found = self._scores.get(ids, [])
+        count = min(count, self.size)
+        return tuple(found[:count]) if len(found) >= count else ()
+
+    def fill(self, ids: Ids, count: int) -> Iterator[None]:
+        """Score a text at the first `count` positions where that is not done, yielding after each model step."""
+        plan = make_plan([ids], tokens_a_step=tokens_a_step(self.reader.subject))
+        start = len(self._kept(ids))
+        while start < min(count, self.size):
+            if start not in self._states:
+                self._states[start] = self._compute(start)
+                yield None
+            states = self._states[start]
+            block = [math.nan] * states.sources
+            for done in score_grid(self.reader.subject, states, plan):
+                if len(done.texts):
+                    block[done.sources.start : done.sources.stop] = done.scores[:, 0].tolist()
+                yield None
+            self._take(ids, start, block)
+            start = len(self._kept(ids))
+
+    def _kept(self, ids: Ids) -> list[float]:
+        scores = self._scores.setdefault(ids, [])
+        self._scores.move_to_end(ids)
+        while len(self._scores) > _MOST_TEXTS:
+            self._scores.popitem(last=False)
+        return scores
+
+    def _compute(self, start: int) -> PrefixStates:
+        """Compute the key/value states of the block that starts here; the last ones go where not all can stay."""
+        if not self._keeps:
+            self._states.clear()
+        return one_prefix(self.reader.subject, self.reader.soft(self.vectors[start : start + self._rows]))
+
+    def _take(self, ids: Ids, start: int, block: list[float]) -> None:
+        """Append a block, unless another question that ran in turns with this one did so first."""
+        scores = self._kept(ids)
+        if len(scores) == start:
+            scores.extend(block)
+
+
+def background_of(engine: WorkbenchEngine, reader: Reader) -> Background | None:
+    """Return a reader's background; None where the workbench has no layer statistics."""
+    if not engine.workbench.subjects[reader.subject.name].statistics:
+        return None
+    statistics = engine.parts.layer_statistics(reader.subject.name)
+    vectors = statistics.background[reader.layer, :WHOLE]
+    return engine.parts.once("background", reader.name, lambda: Background(reader, vectors))
+
+
+def filled(background: Background | None, texts: list[Ids], count: int) -> Iterator[tuple[int, int] | None]:
+    """Fill the background of several texts: yields (texts done, texts) as each is finished, and None at steps."""
+    if background is None:
+        return
+    for index, ids in enumerate(texts):
+        yield from background.fill(ids, count)
+        yield index + 1, len(texts)

@@ -1,0 +1,70 @@
+"""Texts made ready for scoring: encoded, planned once, with the reasons of those that cannot be scored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from backends.engine.likelihood import GridScores, Ids, Plan, make_plan, score_many, tokens_a_step
+from backends.engine.likelihood.plan import ROW
+from backends.engine.likelihood.texts import encode_texts
+from backends.engine.readers.reader import Reader
+from backends.engine.subject import Subject
+from investigator.errors import ScoreError
+
+if TYPE_CHECKING:
+    from backends.engine.engine import WorkbenchEngine
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Distinct texts in their given order, with a plan of those that can be scored."""
+
+    texts: tuple[str, ...]
+    errors: dict[int, str]
+    """Why a text, by its index, cannot be scored."""
+    valid: Tensor
+    """Indices of the texts in the plan, in the plan's order."""
+    ids: tuple[Ids, ...]
+    """Token ids of the texts in the plan."""
+    plan: Plan
+
+    @property
+    def lengths(self) -> list[int]:
+        """Number of scored tokens of every text, the end included; 0 for one that cannot be scored."""
+        lengths = torch.zeros(len(self.texts), dtype=torch.long)
+        lengths[self.valid] = torch.from_numpy(self.plan.lengths)
+        return [int(length) for length in lengths.tolist()]
+
+
+def prepare(subject: Subject, texts: Sequence[str], *, slots: int) -> Prepared:
+    """Encode distinct texts and plan their scoring."""
+    distinct = tuple(dict.fromkeys(texts))
+    encoded = encode_texts(subject, distinct, slots=slots)
+    errors = {index: str(found) for index, found in enumerate(encoded) if isinstance(found, ScoreError)}
+    valid = [index for index in range(len(distinct)) if index not in errors]
+    ids = tuple(found for found in encoded if not isinstance(found, ScoreError))
+    plan = make_plan(ids, tokens_a_step=tokens_a_step(subject))
+    return Prepared(distinct, errors, torch.tensor(valid, dtype=torch.long), ids, plan)
+
+
+def prepared_labels(engine: WorkbenchEngine, reader: Reader) -> Prepared:
+    """Return the reader's label set made ready, once for all readers of the same subject, labels and slots."""
+    texts = engine.parts.labels(reader.sae).texts if reader.sae else []
+    key = f"{reader.subject.name}/{reader.sae}/{reader.slots}"
+    return engine.parts.once("prepared", key, lambda: prepare(reader.subject, texts, slots=reader.slots))
+
+
+def score_prepared(subject: Subject, soft: Tensor, prepared: Prepared) -> Iterator[GridScores]:
+    """Score prepared texts under soft prompts `[sources, slots, d]`; text indices are those of `prepared.texts`."""
+    for done in score_many(subject, soft, prepared.plan):
+        yield GridScores(done.sources, prepared.valid[done.texts], done.scores)
+
+
+def plan_name(subject: Subject) -> str:
+    """Return what provenance records of the batch plan: with the texts' fingerprint it decides every batch."""
+    return f"trie, {ROW} nodes a row, {tokens_a_step(subject)} nodes a step"
