@@ -1,0 +1,247 @@
+"""Launching: finds the local backend of a workbench, or starts one; imports next to nothing, so that it comes first."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from backends import rendezvous
+from backends.base import Backend
+from backends.command import ENGINE, arguments_for, environment, python_module
+from backends.rendezvous import Badge, Place
+from investigator import workbench as workbenches
+from investigator.errors import BackendError, Disconnected, InvestigatorError
+from investigator.settings import Settings
+from investigator.wire import Event, Handshake, Question, ServerStatus
+
+if TYPE_CHECKING:
+    from backends.client import SocketBackend
+
+PATIENCE = 60.0
+"""Seconds in which a started backend must answer; it does in a fraction of one, long before its model is loaded."""
+LOG_BYTES = 2**20
+"""A log larger than this is begun anew by the next backend."""
+_spawned: dict[Path, int] = {}
+"""Process ids of the backends that this process started, by socket."""
+Say = Callable[[str], None]
+
+
+class Target(NamedTuple):
+    """Which backend is meant: a workbench file, the settings that matter to it, and an engine."""
+
+    place: Place
+    command: list[str]
+
+
+def target(workbench: str, settings: Settings, engine: str = ENGINE) -> Target:
+    """Return the target for a workbench's name or path; raise WorkbenchError where there is none."""
+    file = workbenches.locate(workbench)
+    place = rendezvous.place_for(file, settings.backend.device, settings.backend.dtype)
+    flags = [f"--socket={place.socket}", f"--log={place.log}", *arguments_for(str(file.resolve()), engine, settings)]
+    return Target(place, python_module("backends.server", *flags))
+
+
+def start_early(workbench: str, settings: Settings, *, engine: str = ENGINE) -> None:
+    """Start the backend at once where none lives, and wait for nothing; what goes wrong is told by `connect`."""
+    with contextlib.suppress(InvestigatorError, OSError):
+        _start(target(workbench, settings, engine))
+
+
+def _start(target: Target) -> None:
+    rendezvous.check_length(target.place.socket)
+    rendezvous.private_folder(target.place.socket.parent)
+    if rendezvous.alive(target.place) or _running(target.place):
+        return
+    log = target.place.log
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    begin = os.O_TRUNC if log.exists() and log.stat().st_size > LOG_BYTES else os.O_APPEND
+    streams = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | begin, 0o600),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    command = target.command
+    _spawned[target.place.socket] = os.posix_spawn(command[0], command, environment(), file_actions=streams)
+
+
+def _running(place: Place) -> bool:
+    """Whether the process started here last still runs; raise BackendError where it ended with a failure."""
+    process = _spawned.get(place.socket)
+    if process is None:
+        return False
+    with contextlib.suppress(ChildProcessError):
+        ended, status = os.waitpid(process, os.WNOHANG)
+        if not ended:
+            return True
+        del _spawned[place.socket]
+        if code := os.waitstatus_to_exitcode(status):
+            raise BackendError(
+                f"The backend ended with status {code}. {_last_line(place.log)}", f"Its log: {place.log}"
+            )
+    return False
+
+
+def _last_line(log: Path) -> str:
+    with contextlib.suppress(OSError):
+        lines = log.read_text(errors="replace").strip().splitlines()
+        return lines[-1][:300] if lines else ""
+    return ""
+
+
+async def connect(
+    workbench: str, settings: Settings, *, on_message: Say | None = None, client: str = "", engine: str = ENGINE
+) -> SocketBackend:
+    """Find or start the local backend and return a client of it, its lease taken; the model may still be loading.
+
+    An idle backend of another build, or one that had failed before, is replaced. Raises BackendError where a busy one
+    is in the way or none starts, WorkbenchError where there is no such workbench.
+    """
+    say = on_message or (lambda message: None)
+    meant = target(workbench, settings, engine)
+    await asyncio.to_thread(_import_client)  # httpx takes 0.2 s to import, which no event loop should feel
+    give_up = time.monotonic() + PATIENCE
+    while time.monotonic() < give_up:
+        _start(meant)
+        badge = rendezvous.read_badge(meant.place)
+        found = await _try(meant.place, badge, settings, client, say) if badge else None
+        if found is not None:
+            await found.keep_lease()
+            return found
+        say("The backend is starting.")
+        await asyncio.sleep(0.02)
+    raise BackendError(f"The backend did not answer within {PATIENCE:.0f} seconds.", f"Its log: {meant.place.log}")
+
+
+def _import_client() -> None:
+    from backends import build, client
+
+    assert client
+    build.build_id()
+
+
+async def _try(place: Place, badge: Badge, settings: Settings, client: str, say: Say) -> SocketBackend | None:
+    from backends.build import build_id
+    from backends.client import SocketBackend
+
+    backend = SocketBackend(place.socket, client=client, lease=settings.backend.lease)
+    try:
+        if badge.build != build_id():
+            say("The backend of another build is replaced.")
+            await _replace(backend, place, badge)
+        elif await _usable(backend, place, badge):
+            return backend
+    except Disconnected:
+        pass
+    except BaseException:
+        await backend.aclose()
+        raise
+    await backend.aclose()
+    return None
+
+
+async def _usable(backend: SocketBackend, place: Place, badge: Badge) -> bool:
+    found = await backend.handshake()
+    if found.nonce != badge.nonce:
+        return False
+    if found.state == "failed" and _spawned.get(place.socket) != found.pid:
+        with contextlib.suppress(BackendError):
+            await _replace(backend, place, badge)
+            return False
+    return True
+
+
+async def _replace(backend: SocketBackend, place: Place, badge: Badge) -> None:
+    try:
+        await backend.shut_down()
+    except Disconnected:
+        return
+    except InvestigatorError as error:
+        raise BackendError(
+            f"A backend of another build ({badge.build}) has this workbench. {error.message}",
+            "Close the program that uses it, or wait for its work, then try again.",
+        ) from error
+    give_up = time.monotonic() + PATIENCE
+    while rendezvous.alive(place) and time.monotonic() < give_up:
+        await asyncio.sleep(0.02)
+
+
+class Local(Backend):
+    """The local backend of a workbench, found or started whenever it is needed, also after it was killed."""
+
+    def __init__(
+        self, workbench: str, settings: Settings, *, on_message: Say | None = None, engine: str = ENGINE
+    ) -> None:
+        import uuid
+
+        self.client = f"c-{uuid.uuid4().hex}"
+        """The name to put into questions; the same over every reconnection."""
+        self._workbench, self._settings, self._engine = workbench, settings, engine
+        self._say = on_message
+        self._backend: SocketBackend | None = None
+        self._connecting = asyncio.Lock()
+
+    async def reconnect(self) -> Handshake:
+        """Find or start the backend again and return who is there."""
+        return await (await self._renewed(self._backend)).handshake()
+
+    async def _renewed(self, dead: SocketBackend | None) -> SocketBackend:
+        async with self._connecting:
+            if self._backend is None or self._backend is dead:
+                if dead is not None:
+                    await dead.aclose()
+                self._backend = None
+                self._backend = await connect(
+                    self._workbench, self._settings, on_message=self._say, client=self.client, engine=self._engine
+                )
+            return self._backend
+
+    async def _ready(self) -> SocketBackend:
+        return self._backend or await self._renewed(None)
+
+    async def handshake(self, *, wait: bool = False) -> Handshake:
+        """Return who is there, starting it anew where it died."""
+        backend = await self._ready()
+        try:
+            return await backend.handshake(wait=wait)
+        except Disconnected:
+            return await (await self._renewed(backend)).handshake(wait=wait)
+
+    async def ask(self, question: Question, *, start: int = 0) -> AsyncIterator[Event]:
+        """Ask; a backend found dead before its first event is started anew, one that dies later raises Disconnected."""
+        backend = await self._ready()
+        seen = start > 0
+        try:
+            async for event in backend.ask(question, start=start):
+                seen = True
+                yield event
+            return
+        except Disconnected:
+            if seen:
+                raise
+        async for event in (await self._renewed(backend)).ask(question):
+            yield event
+
+    async def cancel(self, id: str) -> None:
+        """Stop a question; harmless where the backend died, because its work died too."""
+        with contextlib.suppress(Disconnected):
+            await (await self._ready()).cancel(id)
+
+    async def acknowledge(self, id: str) -> None:
+        """Let a question's events be forgotten; harmless where the backend died, because they are."""
+        with contextlib.suppress(Disconnected):
+            await (await self._ready()).acknowledge(id)
+
+    async def status(self) -> ServerStatus:
+        """Return what the backend is doing."""
+        return await (await self._ready()).status()
+
+    async def aclose(self) -> None:
+        """Give the lease back and close the connection; the backend lingers for the next client."""
+        if self._backend is not None:
+            await self._backend.aclose()
+            self._backend = None

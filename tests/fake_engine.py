@@ -1,0 +1,161 @@
+"""An engine over canned generators, whose steps a test can hold, count and break; no torch, no model."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from backends.base import Lane
+from investigator.errors import BadInput, WorkbenchError
+from investigator.records import (
+    Checkup,
+    CheckRow,
+    Explanations,
+    FeatureRow,
+    Features,
+    Figure,
+    LabelRow,
+    Labels,
+    Likely,
+    Opened,
+    Provenance,
+    Score,
+    Tested,
+    Token,
+    WorkbenchSummary,
+    Worked,
+)
+from investigator.settings import Settings
+from investigator.sources import Residual
+from investigator.wire import (
+    CheckWorkbench,
+    Event,
+    Explain,
+    Finished,
+    Open,
+    Partial,
+    Progress,
+    RankLabels,
+    ShowFeatures,
+    Verb,
+    Work,
+)
+
+SOURCE = Residual("tiny", (1, 2, 3), 0, -1)
+
+
+@dataclass
+class Gate:
+    """Lets generators step one by one where `hold` is set, and counts their steps by label."""
+
+    hold: bool = False
+    permits: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    order: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+
+    def step(self, label: str) -> None:
+        """Count a step, after waiting for leave."""
+        if self.hold:
+            assert self.permits.acquire(timeout=20), "no test gave leave for this step"
+        self.order.append(label)
+
+    def allow(self, steps: int = 1) -> None:
+        """Give leave for some steps."""
+        self.permits.release(steps)
+
+
+class FakeEngine:
+    """`explain` takes as many model steps as samples are asked; `reader` names what is to go wrong."""
+
+    device = "cpu"
+    dtype = "float32"
+
+    def __init__(self, workbench: Path, settings: Settings, gate: Gate | None = None) -> None:
+        self.workbench = workbench
+        self.settings = settings
+        self.gate = gate or Gate()
+
+    def load(self) -> None:
+        if "broken" in self.workbench.name:
+            raise WorkbenchError("The weights are cut short.", "Fetch them again.")
+        if "crashing" in self.workbench.name:
+            raise ValueError("unforeseen")
+        if "slow" in self.workbench.name:
+            while self.workbench.exists():
+                time.sleep(0.01)
+
+    def summary(self) -> WorkbenchSummary:
+        return WorkbenchSummary(self.workbench.stem, str(self.workbench))
+
+    def lane(self, verb: Verb) -> Lane:
+        if isinstance(verb, Work):
+            return "child"
+        return "model" if isinstance(verb, Explain | RankLabels) else "fast"
+
+    def resolve(self, verb: Verb) -> tuple[Verb, Provenance]:
+        if isinstance(verb, Open) and not verb.prompt:
+            raise BadInput("The prompt is empty.", "Type something.")
+        return verb, Provenance(1, "0", "b", "w", {}, "cpu", "float32", 1, None, {}, "m", "2026-01-01T00:00:00Z")
+
+    def run(self, verb: Verb) -> Iterator[Event | None]:
+        match verb:
+            case Explain():
+                return self._explain(verb)
+            case RankLabels():
+                return self._labels(verb)
+            case ShowFeatures():
+                return iter([Finished(Features("sae", "z", 1, 0, (FeatureRow(7, 1.5, 2.5, 0.01, ("a",)),)))])
+            case CheckWorkbench():
+                return iter([Finished(Checkup((CheckRow("parts", "ok", "They fit."),)))])
+            case Work():
+                return self._work(verb)
+            case Open():
+                opened = Opened("tiny", verb.prompt, (Token(1, verb.prompt),), 1, 1, ((1.0,),), (Likely("a", 1.0),))
+                return iter([None, Finished(opened)])
+            case _:
+                return iter([Finished(Tested("reader", ()))])
+
+    def _explain(self, verb: Explain) -> Iterator[Event | None]:
+        label = verb.reader or "explain"
+        try:
+            for step in range(verb.samples):
+                self.gate.step(label)
+                yield Progress(step + 1, verb.samples)
+            yield Finished(Explanations("reader", verb.samples, 0, ()))
+        finally:
+            self.gate.closed.append(label)
+
+    def _labels(self, verb: RankLabels) -> Iterator[Event | None]:
+        yield None
+        if verb.reader == "raises":
+            raise RuntimeError("a tensor of the wrong shape")
+        if verb.reader == "memory":
+            raise MemoryError
+        if verb.reader == "unending":
+            return
+        if verb.reader == "large":
+            for number in range(verb.limit):
+                yield Partial((LabelRow(f"{number} " + "x" * 10_000, Score(0.0)),))
+        value = {"nan": float("nan"), "inf": float("inf")}.get(verb.reader, -1.25)
+        rows = (LabelRow("a", Score(value, gap=0.5, tokens=3)),)
+        if verb.reader == "partial nan":
+            yield Partial((LabelRow("a", Score(float("nan"))),))
+        yield Finished(Labels("reader", "gap", 1, 0, rows))
+
+    def _work(self, verb: Work) -> Iterator[Event | None]:
+        yield Progress(1, 2, f"child {os.getpid()}")
+        if verb.command == "die":
+            os._exit(9)
+        while verb.command == "wait":
+            time.sleep(0.01)
+            yield None
+        yield Finished(Worked(verb.command, (Figure("loss", 1.5, "nats"),)))
+
+
+def make(workbench: Path, settings: Settings) -> FakeEngine:
+    """Make an engine, as the backend's command line names it."""
+    return FakeEngine(workbench, settings)
