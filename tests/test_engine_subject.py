@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-import tiny
 import torch
 
+import tiny
 from investigator.errors import BadInput, ScoreError
 
 PROMPT = "The capital of France is"

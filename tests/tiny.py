@@ -303,8 +303,25 @@ def make_workbench(
 
 def load_subject(folder: Path, name: str = "tiny") -> Any:
     """Return a Subject straight from a tiny transformers directory."""
-    from backends.engine.subject import Subject
     from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from backends.engine.subject import Subject
 
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
     return Subject(name, model, AutoTokenizer.from_pretrained(folder))
+
+
+def make_engine(tiny: Tiny) -> Any:
+    """Return a loaded engine on a tiny workbench."""
+    from backends.engine.engine import WorkbenchEngine
+
+    engine = WorkbenchEngine(tiny.file)
+    engine.load()
+    return engine
+
+
+def ask(engine: Any, verb: Any) -> Any:
+    """Resolve and run a verb; return its result."""
+    resolved, _ = engine.resolve(verb)
+    *_, last = engine.run(resolved)
+    return last.result

@@ -49,9 +49,9 @@ _VERBS: dict[type[Any], str] = {
 class WorkbenchEngine:
     """One open workbench. Every verb's module has `lane`, `resolve` and `run`, which take this engine first."""
 
-    def __init__(self, workbench: str, settings: Settings | None = None) -> None:
+    def __init__(self, workbench: str | Path, settings: Settings | None = None) -> None:
         """Name the workbench (bundled name or path); nothing is read before `load`."""
-        self.workbench_name = workbench
+        self.file = workbenches.locate(str(workbench))
         self.settings = settings or Settings()
         self.captures = Captures(self.settings.backend.captures)
         self._parts: Parts | None = None
@@ -62,8 +62,7 @@ class WorkbenchEngine:
     def load(self) -> None:
         """Read the workbench, load its first subject and that one's SAEs and labels; raise WorkbenchError."""
         _make_exact(self.settings.backend.threads)
-        file = workbenches.locate(self.workbench_name)
-        self._parts = Parts(workbenches.load(file), file.parent, self.settings)
+        self._parts = Parts(workbenches.load(self.file), self.file.parent, self.settings)
         first = self.parts.subject_name()
         self.parts.subject(first)
         layer = self.parts.default_layer(first)
@@ -85,6 +84,12 @@ class WorkbenchEngine:
         return self.parts.workbench
 
     @property
+    def name(self) -> str:
+        """What opens this workbench again: a bundled name, or the file's path."""
+        bundled = next((name for name in workbenches.BUNDLED if workbenches.locate(name) == self.file), None)
+        return bundled or str(self.file.absolute())
+
+    @property
     def folder(self) -> Path:
         """The folder of the workbench file."""
         return self.parts.folder
@@ -99,7 +104,7 @@ class WorkbenchEngine:
         """Return what the workbench names; loads the labels, which are counted, but no further subject."""
         return WorkbenchSummary(
             name=self.workbench.name,
-            path=str(workbenches.locate(self.workbench_name)),
+            path=str(self.file),
             subjects=tuple(self._subject_summary(name) for name in self.workbench.subjects),
             saes=tuple(self._sae_summary(name) for name in self.workbench.saes),
             readers=tuple(self._reader_summary(name) for name in self.workbench.readers),
@@ -175,4 +180,3 @@ def _make_exact(threads: int) -> None:
     torch.backends.cudnn.allow_tf32 = False
     if torch.cuda.is_available():
         torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False

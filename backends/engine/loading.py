@@ -16,6 +16,7 @@ from investigator.workbench import SubjectEntry
 
 # Above this share of the free memory, float32 weights leave too little for activations and the reader's batches.
 _SHARE_OF_MEMORY = 0.6
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
@@ -36,10 +37,9 @@ def pick_device(setting: str) -> torch.device:
 def pick_dtype(setting: str, device: torch.device, parameters: int) -> torch.dtype:
     """Return the dtype of a setting; `auto` is float32 where it fits the memory, else bfloat16."""
     if setting != "auto":
-        dtype = getattr(torch, setting, None)
-        if dtype not in (torch.float32, torch.bfloat16, torch.float16, torch.float64):
-            raise WorkbenchError(f"There is no dtype {setting!r}.", "Use float32, bfloat16 or float16.")
-        return dtype
+        if setting not in _DTYPES:
+            raise WorkbenchError(f"There is no dtype {setting!r}.", f"Use one of {', '.join(_DTYPES)}.")
+        return _DTYPES[setting]
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else files.free_memory()
     return torch.float32 if 4 * parameters <= _SHARE_OF_MEMORY * free else torch.bfloat16
 
@@ -70,6 +70,19 @@ def hub_folder(id: str, revision: str) -> Path:
         f"The model {id!r} is not on this machine and cannot be downloaded: {_first_line(failure)}",
         "Check its name and the network (and `hf auth login` for a gated model), or give a folder that holds it.",
     ) from failure
+
+
+def cached_folder(id: str, revision: str) -> Path:
+    """Return the folder of a hub model that is on disk already; raise WorkbenchError where it is not."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(id, revision=revision or None, local_files_only=True))
+    except Exception as error:  # as above
+        raise WorkbenchError(
+            f"The model {id!r} is not on this machine yet.",
+            "It is downloaded when the workbench is opened with a network.",
+        ) from error
 
 
 def resolve(entry: SubjectEntry, base: Path) -> tuple[Path, str]:

@@ -14,7 +14,7 @@ from backends.engine.statistics import LatentStatistics, LayerStatistics
 from backends.engine.subject import Subject
 from investigator.errors import BadInput, WorkbenchError
 from investigator.settings import Settings
-from investigator.workbench import Workbench
+from investigator.workbench import ReaderEntry, SaeEntry, Workbench
 
 T = TypeVar("T")
 
@@ -88,7 +88,8 @@ class Parts:
 
     def _load_subject(self, name: str) -> Subject:
         subject = loading.load_subject(name, self.workbench.subjects[name], self.folder, self.settings.backend)
-        for key, entry in (*self.workbench.saes.items(), *self.workbench.readers.items()):
+        entries: dict[str, SaeEntry | ReaderEntry] = {**self.workbench.readers, **self.workbench.saes}
+        for key, entry in entries.items():
             if entry.subject == name and not 0 <= entry.layer < subject.layers:
                 raise WorkbenchError(
                     f"{key} stands at layer {entry.layer}, but {name} has layers 0 to {subject.layers - 1}.",

@@ -31,7 +31,7 @@ def of(engine: WorkbenchEngine, verb: Verb) -> Provenance:
         protocol=PROTOCOL,
         version=investigator.__version__,
         build=build_id(),
-        workbench=engine.workbench_name,
+        workbench=engine.name,
         parts=parts_of(engine, verb) if subject else {},
         device=str(subject.device) if subject else "",
         dtype=str(subject.dtype).removeprefix("torch.") if subject else "",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 import torch
@@ -179,7 +179,7 @@ def load(path: Path, *, name: str, subject: str, layer: int) -> Sae:
     names = {"name": name, "subject": subject, "layer": layer}
     if not path.exists():
         raise WorkbenchError(f"There is no SAE at {path}.", f"Mend the path of [saes.{name}].")
-    scope = _scope_file(path)
+    scope = scope_file(path)
     if scope is not None:
         return _load_scope(scope, names | {"fingerprint": fingerprints.of_file(scope)})
     names["fingerprint"] = fingerprints.of_folder(path)
@@ -200,12 +200,17 @@ def _check_shapes(file: Path, card: dict[str, Any], weights: dict[str, Tensor], 
     for name, shape in expected.items():
         found = tuple(weights[name].shape) if name in weights else None
         if found != shape:
-            raise WorkbenchError(
-                f"{file} has {name} of shape {found}, but {CARD} says {shape}.", "Copy both files from one release."
-            )
+            complain_of_shape(file, name, found, shape)
 
 
-def _scope_file(path: Path) -> Path | None:
+def complain_of_shape(file: Path, name: str, found: object, expected: object) -> NoReturn:
+    """Raise WorkbenchError about a tensor that does not have the shape that its card says."""
+    raise WorkbenchError(
+        f"{file} has {name} of shape {found}, but {CARD} says {expected}.", "Copy both files from one release."
+    )
+
+
+def scope_file(path: Path) -> Path | None:
     """Return a Gemma Scope `params.npz` or `params.safetensors`, given itself or its folder."""
     candidates = [path] if path.is_file() else [path / "params.npz", path / "params.safetensors"]
     return next((file for file in candidates if file.is_file()), None)

@@ -41,10 +41,8 @@ class LayerStatistics:
         missing = {"mean", "covariance", "background"} - set(found)
         if missing:
             raise WorkbenchError(f"{file} lacks {', '.join(sorted(missing))}.", _AGAIN)
-        statistics = cls(
-            *(found[name].to(torch.float32) for name in ("mean", "covariance", "background")),
-            fingerprint=fingerprints.of_file(file),
-        )
+        mean, covariance, background = (found[name].to(torch.float32) for name in ("mean", "covariance", "background"))
+        statistics = cls(mean, covariance, background, fingerprints.of_file(file))
         if statistics.mean.shape != (layers, width):
             raise WorkbenchError(
                 f"{file} holds {_shape(statistics.mean)} means, but the subject has {layers} layers of width {width}.",

@@ -142,7 +142,7 @@ def vector(engine: WorkbenchEngine, source: Source) -> Tensor:
 
 def _decoder(engine: WorkbenchEngine, source: Decoder) -> Tensor:
     subject, layer = place(source, engine)
-    direction = engine.parts.sae(source.sae).decoder[source.latent]
+    direction: Tensor = engine.parts.sae(source.sae).decoder[source.latent]
     return direction / direction.norm().clamp_min(1e-12) * engine.parts.layer_statistics(subject).norm(layer)
 
 
@@ -153,4 +153,5 @@ def _random(engine: WorkbenchEngine, source: Random) -> Tensor:
     generator = torch.Generator().manual_seed(source.seed)
     noise = torch.randn(len(values), dtype=torch.float64, generator=generator)
     drawn = vectors @ (values.clamp_min(0).sqrt() * noise)
-    return statistics.mean[source.layer] + drawn.float()
+    found: Tensor = statistics.mean[source.layer] + drawn.float()
+    return found

@@ -1,0 +1,97 @@
+"""Drawing tokens: temperature and nucleus, seeded on the processor so that a seed gives the same text everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from backends.engine.likelihood.model import LanguageModel
+from backends.engine.likelihood.states import PrefixStates, make_cache
+
+
+def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
+    """Keep the smallest set of most probable tokens whose mass exceeds `top_p`, rescaled to 1; `[rows, vocabulary]`.
+
+    The token that crosses the threshold is kept (L2EL, appendix B.1), so at least one always is.
+    """
+    falling, order = probabilities.sort(dim=-1, descending=True, stable=True)
+    before = falling.cumsum(-1) - falling
+    kept = falling.masked_fill(before > top_p, 0.0)
+    kept = kept / kept.sum(-1, keepdim=True)
+    return torch.zeros_like(probabilities).scatter_(-1, order, kept)
+
+
+def choose(logits: Tensor, *, temperature: float, top_p: float, generator: torch.Generator) -> Tensor:
+    """Draw one token a row from logits `[rows, vocabulary]`; temperature 0 takes the most probable one."""
+    logits = logits.double().cpu()
+    if temperature == 0:
+        return logits.argmax(-1)
+    kept = nucleus((logits / temperature).softmax(-1), top_p)
+    return torch.multinomial(kept, 1, generator=generator)[:, 0]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One finished text."""
+
+    row: int
+    ids: tuple[int, ...]
+    """Its tokens, without the end."""
+    ended: bool
+    """Whether it ended by itself rather than at the longest length."""
+
+
+def draw(
+    model: LanguageModel,
+    prefix: PrefixStates,
+    *,
+    samples: int,
+    temperature: float,
+    top_p: float,
+    max_tokens: int,
+    seed: int,
+) -> Iterator[list[Drawn]]:
+    """Draw texts after one soft prompt, all in one batch with cached states: yields what each model step finished.
+
+    Every row draws at every step, finished or not, so that one row's text does not depend on another's length.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    layers = [(keys.expand(samples, -1, -1, -1), values.expand(samples, -1, -1, -1)) for keys, values in prefix.layers]
+    with torch.inference_mode():
+        cache, hidden = make_cache(layers), prefix.last.expand(samples, -1)
+    texts: list[list[int]] = [[] for _ in range(samples)]
+    running = set(range(samples))
+    for length in range(max_tokens + 1):
+        with torch.inference_mode():
+            tokens = choose(model.head(hidden), temperature=temperature, top_p=top_p, generator=generator)
+        done = _take(texts, running, tokens.tolist(), model.eos_id, last=length == max_tokens)
+        if not running:
+            yield done
+            return
+        hidden = _advance(model, tokens, cache, prefix.slots + length)
+        yield done
+
+
+def _take(texts: list[list[int]], running: set[int], tokens: list[int], eos: int, *, last: bool) -> list[Drawn]:
+    done = []
+    for row in sorted(running):
+        if tokens[row] == eos or last:
+            done.append(Drawn(row, tuple(texts[row]), tokens[row] == eos))
+        else:
+            texts[row].append(tokens[row])
+    running.difference_update(drawn.row for drawn in done)
+    return done
+
+
+def _advance(model: LanguageModel, tokens: Tensor, cache: object, position: int) -> Tensor:
+    with torch.inference_mode():
+        ids = tokens[:, None].to(model.device)
+        mask = torch.ones(len(ids), position + 1, dtype=torch.long, device=model.device)
+        positions = torch.full_like(ids, position)
+        hidden, _ = model.body(
+            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
+        )
+        return hidden[:, -1]
