@@ -1,0 +1,203 @@
+"""The Python API: the same questions as the app and the command line, answered synchronously.
+
+from investigator import connect
+
+with connect() as bench:
+    prompt = bench.open("Several whales surfaced beside the old harbour in Lisbon")
+    for row in prompt.labels(token=-1).rows[:10]:
+        print(row.score.gap, row.text)
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, cast
+
+import msgspec
+
+from investigator import settings as settings_file
+from investigator.asking import Asker, Watch
+from investigator.errors import WorkbenchError
+from investigator.events import Answer
+from investigator.loop import BackgroundLoop
+from investigator.prompt import Prompt
+from investigator.records import Checkup, Feature, Opened, Tested, WorkbenchSummary
+from investigator.settings import Settings
+from investigator.sources import Source
+from investigator.wire import CheckWorkbench, Handshake, Open, ShowFeature, Test, Verb, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from backends.base import Backend
+    from sessions import Recorder, Store
+
+__all__ = ["Answer", "Investigator", "Prompt", "connect"]
+
+
+def connect(
+    workbench: str = "",
+    *,
+    session: str | None = None,
+    device: str = "",
+    dtype: str = "",
+    settings: Settings | None = None,
+    on_message: Callable[[str], None] | None = None,
+) -> Investigator:
+    """Find or start the local backend of a workbench and return a bench; close it, or use it as a context manager.
+
+    workbench: a bundled name or a path; empty: the settings' one. session: record every answer in the session of
+    that name; None: record nothing. Raises WorkbenchError, BackendError.
+    """
+    from backends.launch import Local
+
+    chosen = overridden(settings or settings_file.load(), device, dtype)
+    backend = Local(workbench or chosen.app.workbench, chosen, on_message=on_message)
+    return Investigator(backend, session=session)
+
+
+def overridden(settings: Settings, device: str = "", dtype: str = "") -> Settings:
+    """Return settings with another device or dtype, where they are named."""
+    named = {name: value for name, value in (("device", device), ("dtype", dtype)) if value}
+    return msgspec.structs.replace(settings, backend=msgspec.structs.replace(settings.backend, **named))
+
+
+class Investigator:
+    """A bench: asks questions of one backend, from any thread, also where an event loop runs already (a notebook)."""
+
+    def __init__(self, backend: Backend, *, session: str | None = None, store: Store | None = None) -> None:
+        self._loop = BackgroundLoop()
+        self._store = store
+        self._owns_store = store is None
+        self._asker = Asker(backend, self._recorder(session))
+        self._handshake: Handshake | None = None
+        self._closed = False
+
+    def _recorder(self, session: str | None) -> Recorder | None:
+        if session is None:
+            return None
+        from sessions import Recorder, open_store
+
+        self._store = self._store or open_store()
+        return Recorder(self._store, self._store.session(session))
+
+    # -- asking -------------------------------------------------------------------------------------------------
+
+    def ask(self, verb: Verb, watch: Watch | None = None) -> Answer:
+        """Ask any verb and return its answer: result, provenance, rows.
+
+        `watch` is called, from another thread, with the answer so far. Ctrl-C stops the question. Raises the error
+        that the answer ended with.
+        """
+        return self._loop.run(self._asker.ask(verb, watch))
+
+    def stream(self, verb: Verb) -> Iterator[Answer]:
+        """Ask any verb and yield the answer as it grows; leaving the iterator stops the question."""
+        arrived: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
+        job = self._loop.start(self._until_end(verb, arrived))
+        try:
+            while (answer := arrived.get()) is not None:
+                yield answer
+            yield job.result()
+        finally:
+            job.stop()
+
+    async def _until_end(self, verb: Verb, arrived: queue.SimpleQueue[Answer | None]) -> Answer:
+        try:
+            return await self._asker.ask(verb, lambda answer: None if answer.ended else arrived.put(answer))
+        finally:
+            arrived.put(None)
+
+    # -- verbs --------------------------------------------------------------------------------------------------
+
+    def open(
+        self,
+        prompt: str = "",
+        *,
+        token_ids: Sequence[int] | None = None,
+        subject: str = "",
+        chat: bool = False,
+        continue_tokens: int = 0,
+        seed: int | None = None,
+    ) -> Prompt:
+        """Open a prompt, as text or as exact token ids; `continue_tokens` lets the model write on."""
+        ids = tuple(token_ids) if token_ids is not None else None
+        verb = Open(prompt, ids, subject, chat, continue_tokens, seed)
+        return Prompt(self, cast(Opened, self.ask(verb).result))
+
+    def feature(self, latent: int, *, sae: str = "") -> Feature:
+        """Return one latent's page: labels, top contexts, histogram, nearest latents, logits."""
+        return cast(Feature, self.ask(ShowFeature(latent, sae)).result)
+
+    def test(
+        self,
+        hypotheses: str | Sequence[str],
+        sources: Sequence[Source],
+        *,
+        reader: str = "",
+        scope: Literal["position", "positions", "layers"] = "position",
+    ) -> Tested:
+        """Score hypotheses under any sources, one row each."""
+        texts = (hypotheses,) if isinstance(hypotheses, str) else tuple(hypotheses)
+        return cast(Tested, self.ask(Test(texts, tuple(sources), reader, scope)).result)
+
+    def doctor(self) -> Checkup:
+        """Check whether the workbench's parts fit together."""
+        return cast(Checkup, self.ask(CheckWorkbench()).result)
+
+    def work(self, command: str, **arguments: str | int | float | bool) -> Answer:
+        """Run a long command, such as `evaluate pocket`, in a child of the backend."""
+        return self.ask(Work(command, arguments))
+
+    # -- what is there ------------------------------------------------------------------------------------------
+
+    @property
+    def handshake(self) -> Handshake:
+        """Return who answers, once the workbench is loaded; raise WorkbenchError where it does not load."""
+        if self._handshake is None:
+            found = self._loop.run(self._asker.backend.handshake(wait=True))
+            if found.state == "failed":
+                raise WorkbenchError(found.message or "The workbench did not load.", "`investigator doctor` says more.")
+            self._handshake = found
+        return self._handshake
+
+    @property
+    def workbench(self) -> WorkbenchSummary:
+        """Return what is loaded: subjects, SAEs, readers."""
+        found = self.handshake.workbench
+        if found is None:
+            raise WorkbenchError("The backend does not say what it has loaded.", "Try again in a moment.")
+        return found
+
+    @property
+    def trouble(self) -> str:
+        """Return a sentence while answers cannot be saved, else nothing."""
+        recorder = self._asker.recorder
+        return recorder.trouble if recorder is not None else ""
+
+    @property
+    def notice(self) -> str:
+        """Return what happened when the session file was opened that a person should know, else nothing."""
+        return self._store.notice if self._store is not None else ""
+
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Store what is on its way, give the backend's lease back and stop; the backend lingers for the next."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._loop.run(self._asker.aclose())
+        finally:
+            self._loop.close()
+            if self._store is not None and self._owns_store:
+                self._store.close()
+
+    def __enter__(self) -> Investigator:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()

@@ -1,0 +1,80 @@
+"""Asking: one question through a backend and a recorder, folded; what API and command line share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
+
+from investigator.errors import Disconnected, InvestigatorError, Stopped, from_wire
+from investigator.events import Answer
+from investigator.wire import Event, Question, Verb
+
+if TYPE_CHECKING:
+    from backends.base import Backend
+    from sessions import Recorder
+
+PATIENCE = 5.0
+"""Seconds to wait for the end of a question that was stopped, so that the rows that had come are stored."""
+Watch = Callable[[Answer], None]
+
+
+class Asker:
+    """Asks questions of one backend, each recorded where there is a recorder."""
+
+    def __init__(self, backend: Backend, recorder: Recorder | None) -> None:
+        self.backend = backend
+        self.recorder = recorder
+        self._client = getattr(backend, "client", "") or f"c-{uuid.uuid4().hex}"
+
+    async def ask(self, verb: Verb, watch: Watch | None = None) -> Answer:
+        """Ask and return the answer; `watch` sees it after every event.
+
+        Raises the error that the answer ended with, Stopped where it was cancelled. A cancelled task cancels the
+        question, waits for the rows that had come, and lets the recorder have them.
+        """
+        question = Question(id=uuid.uuid4().hex, client=self._client, verb=verb)
+        answer = Answer(question.id)
+        reading = asyncio.ensure_future(self._read(question, answer, watch))
+        try:
+            await asyncio.shield(reading)
+        except asyncio.CancelledError:
+            await self._stop(question, reading)
+            raise
+        return checked(answer)
+
+    async def _read(self, question: Question, answer: Answer, watch: Watch | None) -> None:
+        stream: AsyncIterator[Event] = self.backend.ask(question)
+        if self.recorder is not None:
+            stream = self.recorder.record(question, stream)
+        async for event in stream:
+            if answer.apply(event) and watch is not None:
+                watch(answer)
+        if answer.ended and self.recorder is None:
+            with contextlib.suppress(InvestigatorError):
+                await self.backend.acknowledge(question.id)
+
+    async def _stop(self, question: Question, reading: asyncio.Future[None]) -> None:
+        with contextlib.suppress(InvestigatorError, TimeoutError):
+            await self.backend.cancel(question.id)
+            await asyncio.wait_for(reading, PATIENCE)
+        reading.cancel()
+
+    async def aclose(self) -> None:
+        """Store what is on its way, then give the lease back."""
+        if self.recorder is not None:
+            await self.recorder.aclose()
+        await self.backend.aclose()
+
+
+def checked(answer: Answer) -> Answer:
+    """Return an answer that has a result; raise what stands in its place."""
+    if answer.error is not None:
+        raise from_wire(answer.error.kind, answer.error.message, answer.error.mend)
+    if answer.cancelled is not None:
+        raise Stopped("The question was stopped.", answer.cancelled.reason)
+    if answer.result is None:
+        raise Disconnected("The answer broke off.", "Ask again.")
+    return answer

@@ -1,0 +1,43 @@
+"""`app`, and no sub-command: the terminal app."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from investigator import api, settings, targets
+from investigator.commands import common
+from investigator.commands.common import Options
+from investigator.errors import BadInput
+
+NAME = "app"
+HELP = "open the terminal app (also without any sub-command)"
+EXAMPLE = "investigator app 'The harbour of Lisbon' --session whales"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("prompt", nargs="?", default="", metavar="PROMPT", help="open with this prompt")
+    add_flags(parser)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that also stand without a sub-command."""
+    parser.add_argument("--session", default="", metavar="NAME", help="the session to write to (default: notebook)")
+    common.add_backend(parser)
+
+
+def run(options: Options) -> int:
+    """Start the backend first, because it takes longest, then the app."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise BadInput("The app needs a terminal.", "Use a sub-command in scripts: `investigator --help` lists them.")
+    prompt = targets.text_of(getattr(options, "prompt", ""))
+    chosen = api.overridden(settings.load(), options.device, options.dtype)
+    workbench = options.workbench or chosen.app.workbench
+    from backends.launch import start_early
+
+    start_early(workbench, chosen)
+    import screens
+
+    screens.run(workbench=workbench, settings=chosen, session_name=options.session, prompt=prompt)
+    return 0

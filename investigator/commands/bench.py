@@ -1,0 +1,54 @@
+"""`bench`: how fast this machine answers, always beside a plain program that does the same."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from typing import Protocol, cast
+
+from investigator import api, settings
+from investigator.commands import common
+from investigator.commands.common import Options
+from investigator.commands.figures import print_figures
+from investigator.commands.progress import Meter
+from investigator.records import Figure
+from investigator.settings import Settings
+
+NAME = "bench"
+HELP = "measure start, cursor and ranking on this machine, each beside a plain program doing the same"
+EXAMPLE = "investigator bench start --json"
+MEASURES = {
+    "start": ("investigator.bench_start", "cold start: first paint and first ranking"),
+    "cursor": ("investigator.bench_cursor", "cursor moves while other work runs"),
+    "labels": ("investigator.bench_labels", "all labels scored"),
+}
+"""From a measure's name to the module whose `measure` makes its figures, and what it is."""
+
+
+class Measure(Protocol):
+    """A module that measures."""
+
+    def measure(self, workbench: str, settings: Settings, meter: Meter) -> list[Figure]:
+        """Measure, saying on the meter what is going on, and return the figures."""
+        ...
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    words = "; ".join(f"{name}: {words}" for name, (_, words) in MEASURES.items())
+    parser.add_argument("measure", choices=tuple(MEASURES), metavar="WHAT", help=words)
+    common.add_output(parser)
+    common.add_backend(parser)
+
+
+def run(options: Options) -> int:
+    """Measure and print the figures."""
+    chosen = api.overridden(settings.load(), options.device, options.dtype)
+    module = cast(Measure, importlib.import_module(MEASURES[options.measure][0]))
+    meter = Meter()
+    try:
+        figures = module.measure(options.workbench or chosen.app.workbench, chosen, meter)
+    finally:
+        meter.clear()
+    print_figures(figures, json=options.json)
+    return 0

@@ -1,0 +1,82 @@
+"""A bench for one command: connected, recorded as asked, with progress on a terminal's standard error."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from investigator import api, settings
+from investigator.commands.common import Options, prompt_of
+from investigator.commands.progress import Meter
+from investigator.events import Answer
+from investigator.prompt import Prompt
+from investigator.sources import Residual, Source
+from investigator.targets import Token
+from investigator.wire import Verb
+
+
+class Desk:
+    """What a command asks through."""
+
+    def __init__(self, bench: api.Investigator, meter: Meter) -> None:
+        self.bench = bench
+        self._meter = meter
+
+    def ask(self, verb: Verb) -> Answer:
+        """Ask, with progress shown."""
+        try:
+            return self.bench.ask(verb, self._meter.watch)
+        finally:
+            self._meter.clear()
+
+    def prompt(self, options: Options) -> Prompt:
+        """Open the prompt that the options name."""
+        if options.ids is not None:
+            return self.bench.open(token_ids=options.ids, subject=options.subject)
+        return self.bench.open(prompt_of(options), subject=options.subject, chat=options.chat)
+
+    def source(self, options: Options) -> tuple[Source, Prompt | None]:
+        """Return the source that the options name, and the prompt it lies in, where it lies in one."""
+        if options.source:
+            found: Source = options.source[0]
+            return found, None
+        prompt = self.prompt(options)
+        return self.place(prompt, options.token, options.layer), prompt
+
+    def place(self, prompt: Prompt, token: Token, layer: int | None) -> Residual:
+        """Return the residual at a place of a prompt."""
+        return prompt.source(token, layer)
+
+
+@contextlib.contextmanager
+def desk(options: Options) -> Iterator[Desk]:
+    """Connect as the options say; afterwards store what was answered and say where that failed."""
+    meter = Meter()
+    with contextlib.closing(bench_of(options, meter)) as bench:
+        try:
+            if bench.notice:
+                meter.say(bench.notice)
+            yield Desk(bench, meter)
+        finally:
+            meter.clear()
+            _settle(bench, meter)
+
+
+def _settle(bench: api.Investigator, meter: Meter) -> None:
+    bench.close()
+    if bench.trouble:
+        meter.say(bench.trouble)
+
+
+def bench_of(options: Options, meter: Meter) -> api.Investigator:
+    """Return a connected bench."""
+    chosen = settings.load()
+    session = None if getattr(options, "no_save", True) else options.session or "notebook"
+    return api.connect(
+        options.workbench,
+        session=session,
+        device=options.device,
+        dtype=options.dtype,
+        settings=chosen,
+        on_message=meter.note,
+    )
