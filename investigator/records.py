@@ -118,7 +118,7 @@ class HypothesisRow(Record, frozen=True, tag_field="row", tag="hypothesis"):
     layer: int = 0
     position: int = 0
     background: tuple[float, ...] = ()
-    """The same text's scores at the background positions, in nats per token."""
+    """The same text's scores at the background positions, in nats per token; left out in a table of prompts."""
     positions: tuple[Score, ...] = ()
     """One score a token of the prompt, where every position was asked."""
     layers: tuple[tuple[int, tuple[Score, ...]], ...] = ()

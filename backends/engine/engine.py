@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor
 
@@ -157,8 +158,10 @@ class WorkbenchEngine:
 
     def resolve(self, verb: Verb) -> tuple[Verb, Provenance]:
         """Return the verb with defaults filled in, and its provenance; raise BadInput where it cannot be asked."""
-        resolved: Verb = self._module(verb).resolve(self, verb)
-        return resolved, provenance.of(self, resolved)
+        module = self._module(verb)
+        resolved: Verb = module.resolve(self, verb)
+        plan: str = module.plan(self, resolved) if hasattr(module, "plan") else ""
+        return resolved, msgspec.structs.replace(provenance.of(self, resolved), plan=plan)
 
     def run(self, verb: Verb) -> Iterator[Event | None]:
         """Do a resolved verb: Progress and Partial events, then one Finished; raise InvestigatorError on failure."""

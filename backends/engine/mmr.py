@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 Bigrams = frozenset[tuple[str, ...]]
 
@@ -12,7 +13,7 @@ def bigrams(text: str) -> Bigrams:
     words = text.casefold().split()
     if len(words) < 2:
         return frozenset({tuple(words)})
-    return frozenset(zip(words, words[1:], strict=False))
+    return frozenset(pairwise(words))
 
 
 def jaccard(left: Bigrams, right: Bigrams) -> float:

@@ -98,7 +98,7 @@ class _Walk:
             self.trunk = [(self._room(keys), self._room(values)) for keys, values in fresh]
         for kept, made in zip(self.trunk, fresh, strict=True):
             for store, states in zip(kept, made, strict=True):
-                by_source = states.unflatten(0, (self.rows, -1))
+                by_source = states.reshape(self.rows, -1, *states.shape[1:])
                 store[:, place] = by_source[:, row, :, column].transpose(0, 1)
 
     def _room(self, like: Tensor) -> Tensor:

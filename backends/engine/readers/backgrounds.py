@@ -1,4 +1,4 @@
-"""What a text scores at ordinary places of the layer: cached by text, so that moving the cursor costs one small pass."""
+"""What a text scores at ordinary places of the layer, cached by text: moving the cursor costs one small pass."""
 
 from __future__ import annotations
 
@@ -51,20 +51,20 @@ class Background:
         count = min(count, self.size)
         return tuple(found[:count]) if len(found) >= count else ()
 
-    def fill(self, ids: Ids, count: int) -> Iterator[None]:
-        """Score a text at the first `count` positions where that is not done, yielding after each model step."""
+    def fill(self, ids: Ids, count: int) -> Iterator[int]:
+        """Score a text at the first `count` positions where that is not done; yields how many are, after each step."""
         plan = make_plan([ids], tokens_a_step=tokens_a_step(self.reader.subject))
         start = len(self._kept(ids))
         while start < min(count, self.size):
             if start not in self._states:
                 self._states[start] = self._compute(start)
-                yield None
+                yield start
             states = self._states[start]
             block = [math.nan] * states.sources
             for done in score_grid(self.reader.subject, states, plan):
                 if len(done.texts):
                     block[done.sources.start : done.sources.stop] = done.scores[:, 0].tolist()
-                yield None
+                yield start
             self._take(ids, start, block)
             start = len(self._kept(ids))
 
@@ -98,9 +98,14 @@ def background_of(engine: WorkbenchEngine, reader: Reader) -> Background | None:
 
 
 def filled(background: Background | None, texts: list[Ids], count: int) -> Iterator[tuple[int, int] | None]:
-    """Fill the background of several texts: yields (texts done, texts) as each is finished, and None at steps."""
+    """Fill the background of several texts: yields None at each model step, and after it how far the work is.
+
+    That is (places scored, places in all); nothing is yielded for what was scored before.
+    """
     if background is None:
         return
+    count = min(count, background.size)
     for index, ids in enumerate(texts):
-        yield from background.fill(ids, count)
-        yield index + 1, len(texts)
+        for known in background.fill(ids, count):
+            yield None
+            yield index * count + known, len(texts) * count

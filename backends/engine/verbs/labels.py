@@ -1,0 +1,120 @@
+"""`labels`: every label, or the user's own sentences, scored under one source, with the SAE's activation beside it.
+
+Score, gap and p as `investigator.records.Score` says; the frontier is L2EL's figure 2.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+import torch
+
+from backends.base import Lane
+from backends.engine import filters, vectors
+from backends.engine.readers import label_means
+from backends.engine.readers.backgrounds import PART, background_of, filled
+from backends.engine.readers.label_table import BOUNDS, LabelTable
+from backends.engine.readers.prepared import Prepared, plan_name, prepare, prepared_labels, score_prepared
+from backends.engine.readers.reader import Reader, open_reader, reader_name
+from investigator.errors import BadInput
+from investigator.wire import Event, Finished, Partial, Progress, RankLabels
+
+if TYPE_CHECKING:
+    from backends.engine.engine import WorkbenchEngine
+
+_MOST_ROWS = 100_000
+_MOST_SENTENCES = 20_000
+# Seconds between two messages while scores stream in: no eye is faster, and the socket stays quiet.
+_PAUSE = 0.15
+
+
+def lane(engine: WorkbenchEngine, verb: RankLabels) -> Lane:
+    """Scoring runs the model."""
+    return "model"
+
+
+def plan(engine: WorkbenchEngine, verb: RankLabels) -> str:
+    """Return the batch plan, for provenance."""
+    return plan_name(open_reader(engine, verb.reader).subject)
+
+
+def resolve(engine: WorkbenchEngine, verb: RankLabels) -> RankLabels:
+    """Fill in source, reader and order; raise BadInput where there is nothing to rank.
+
+    Without layer statistics there is no gap, so the order `gap` becomes `score`.
+    """
+    source = vectors.resolve(engine, verb.source)
+    reader = reader_name(engine, verb.reader, *vectors.place(source, engine))
+    filters.parse(verb.filter, BOUNDS)
+    if not 1 <= verb.limit <= _MOST_ROWS:
+        raise BadInput(f"{verb.limit} rows cannot be shown.", f"Ask for 1 to {_MOST_ROWS}.")
+    _check_texts(engine, verb, reader)
+    measured = engine.workbench.subjects[vectors.place(source, engine)[0]].statistics
+    order = verb.order if measured or verb.order != "gap" else "score"
+    return msgspec.structs.replace(verb, source=source, reader=reader, order=order)
+
+
+def _check_texts(engine: WorkbenchEngine, verb: RankLabels, reader: str) -> None:
+    if verb.labels is not None:
+        if not verb.labels:
+            raise BadInput("There are no sentences to rank.", "Give at least one, one a line.")
+        if len(verb.labels) > _MOST_SENTENCES:
+            raise BadInput(f"{len(verb.labels)} sentences are too many at once.", f"Give at most {_MOST_SENTENCES}.")
+    elif not (sae := engine.workbench.readers[reader].sae) or not engine.workbench.saes[sae].labels:
+        raise BadInput(f"The reader {reader} has no label set to rank.", "Rank your own sentences, or name its SAE.")
+
+
+def run(engine: WorkbenchEngine, verb: RankLabels) -> Iterator[Event | None]:
+    """Stream the best rows while the trie is walked; end with all that was asked."""
+    reader = open_reader(engine, verb.reader)
+    soft = reader.soft_of(engine.vector(verb.source))
+    yield None
+    prepared = prepared_labels(engine, reader) if verb.labels is None else _own(reader, verb.labels)
+    table = LabelTable(prepared, reader.name)
+    yield from _background(engine, reader, verb, table)
+    _activations(engine, reader, verb, table)
+    total, last = len(prepared.ids), time.monotonic()
+    for done in score_prepared(reader.subject, soft, prepared):
+        table.take(done.texts.numpy(), done.scores[0].numpy())
+        if time.monotonic() - last > _PAUSE:
+            last = time.monotonic()
+            yield Partial(table.fresh(verb))
+            yield Progress(table.known, total, "scoring labels")
+        yield None
+    yield Finished(table.result(verb))
+
+
+def _own(reader: Reader, sentences: tuple[str, ...]) -> Prepared:
+    return prepare(reader.subject, [text.strip() for text in sentences], slots=reader.slots)
+
+
+def _background(engine: WorkbenchEngine, reader: Reader, verb: RankLabels, table: LabelTable) -> Iterator[Event | None]:
+    """Bring the labels' means: the shipped or cached ones, else measured now, which the next question finds done."""
+    if verb.labels is not None:
+        background = background_of(engine, reader)
+        for done in filled(background, list(table.prepared.ids), PART):
+            yield Progress(*done, "measuring the sentences' background") if done else None
+        if background:
+            table.backgrounds([background.scores(ids, PART) for ids in table.prepared.ids])
+        return
+    means = label_means.label_means(engine, reader)
+    if means is None or (means.means is None and verb.order != "gap"):
+        return
+    if means.means is None:
+        for position in means.fill():
+            yield None if position is None else Progress(position, means.positions, "measuring the labels' background")
+        label_means.keep(engine, reader, means)
+    table.means(means)
+
+
+def _activations(engine: WorkbenchEngine, reader: Reader, verb: RankLabels, table: LabelTable) -> None:
+    """Put the SAE's activations beside the labels, where the reader names an SAE of its layer."""
+    if not reader.sae or engine.workbench.saes[reader.sae].layer != reader.layer:
+        return
+    with torch.inference_mode():
+        encoded = engine.parts.sae(reader.sae).encode_sparse(engine.vector(verb.source)[None])
+    latents, activations, _ = encoded.at(0)
+    table.activations(engine.parts.labels(reader.sae), latents, activations)

@@ -1,0 +1,198 @@
+"""`test`: typed hypotheses scored at a place, at every position of its prompt, or at every layer with a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+import torch
+from torch import Tensor
+
+from backends.base import Lane
+from backends.engine import vectors
+from backends.engine.readers import scores
+from backends.engine.readers.backgrounds import WHOLE, Background, background_of, filled
+from backends.engine.readers.prepared import Prepared, plan_name, prepare, score_prepared
+from backends.engine.readers.reader import Reader, open_reader, reader_name, readers_by_layer
+from investigator.errors import BadInput
+from investigator.records import HypothesisRow, Score, Tested
+from investigator.sources import Residual, Source
+from investigator.wire import Event, Finished, Partial, Progress, Test
+
+if TYPE_CHECKING:
+    from backends.engine.engine import WorkbenchEngine
+
+_MOST_PAIRS = 200_000
+SPECIAL = "A special token stands here, which no reader was trained to read. Look at another token."
+
+
+def lane(engine: WorkbenchEngine, verb: Test) -> Lane:
+    """Scoring runs the model."""
+    return "model"
+
+
+def plan(engine: WorkbenchEngine, verb: Test) -> str:
+    """Return the batch plan, for provenance."""
+    return plan_name(open_reader(engine, verb.reader).subject)
+
+
+def resolve(engine: WorkbenchEngine, verb: Test) -> Test:
+    """Fill in sources and reader; raise BadInput where there is nothing to score or no one place to score it at."""
+    if not verb.hypotheses:
+        raise BadInput("There is no hypothesis to test.", "Type a sentence.")
+    if not verb.sources:
+        raise BadInput("There is no source to test it at.", "Open a prompt and pick a token.")
+    if len(verb.hypotheses) * len(verb.sources) > _MOST_PAIRS:
+        raise BadInput(
+            f"{len(verb.hypotheses)} hypotheses at {len(verb.sources)} sources are too many at once.",
+            f"Ask for at most {_MOST_PAIRS} pairs.",
+        )
+    sources = tuple(vectors.resolve(engine, source) for source in verb.sources)
+    if verb.scope != "position" and not all(isinstance(source, Residual) for source in sources):
+        raise BadInput("Only a prompt has other positions and layers.", "Ask at this source alone.")
+    _check_one_place({vectors.place(source, engine) for source in sources})
+    reader = reader_name(engine, verb.reader, *vectors.place(sources[0], engine))
+    hypotheses = tuple(dict.fromkeys(text.strip() for text in verb.hypotheses))
+    return msgspec.structs.replace(verb, hypotheses=hypotheses, sources=sources, reader=reader)
+
+
+def _check_one_place(places: set[tuple[str, int]]) -> None:
+    if len(places) > 1:
+        raise BadInput("The sources stand at different layers or models.", "Ask for one layer at a time.")
+
+
+class _Reading:
+    """One reader's scores of the hypotheses at a list of vectors: first alone, then against the background."""
+
+    def __init__(self, engine: WorkbenchEngine, reader: Reader, prepared: Prepared, at: Tensor) -> None:
+        self.reader, self.prepared, self.at = reader, prepared, at
+        self.background: Background | None = background_of(engine, reader)
+        self.values = torch.full((len(at), len(prepared.texts)), torch.nan, dtype=torch.float64)
+        self._ids = dict(zip(prepared.valid.tolist(), prepared.ids, strict=True))
+
+    def score(self) -> Iterator[None]:
+        """Score every hypothesis at every vector."""
+        if not len(self.at):
+            return
+        for done in score_prepared(self.reader.subject, self.reader.soft(self.at), self.prepared):
+            self.values[done.sources.start : done.sources.stop, done.texts] = done.scores
+            yield None
+
+    def compare(self) -> Iterator[tuple[int, int] | None]:
+        """Score every hypothesis at the background positions, where that is not known from before."""
+        yield from filled(self.background, list(self.prepared.ids), WHOLE)
+
+    def behind(self, text: int) -> tuple[float, ...]:
+        """Return a hypothesis' background scores, empty while unknown; NaN never leaves."""
+        if self.background is None or text in self.prepared.errors:
+            return ()
+        found = self.background.scores(self._ids[text], WHOLE)
+        return found if all(value == value for value in found) else ()
+
+    def at_place(self, place: int, text: int) -> Score:
+        """Return a hypothesis' score at one of the vectors."""
+        if text in self.prepared.errors:
+            return scores.failed(self.prepared.errors[text])
+        return scores.against(float(self.values[place, text]), self.prepared.lengths[text], self.behind(text))
+
+
+class _Layer:
+    """All positions of all prompts at one layer."""
+
+    def __init__(self, engine: WorkbenchEngine, reader: Reader, prepared: Prepared, verb: Test) -> None:
+        self.layer = reader.layer
+        self._places: list[list[int | None]] = []
+        found: list[Tensor] = []
+        for source in verb.sources:
+            assert isinstance(source, Residual)
+            capture = engine.captures.get(reader.subject, source.token_ids)
+            special = [token in reader.subject.special_ids for token in source.token_ids]
+            places = iter(range(sum(map(len, found)), sum(map(len, found)) + special.count(False)))
+            self._places.append([None if is_special else next(places) for is_special in special])
+            found.append(capture.residuals[reader.layer][~torch.tensor(special)])
+        self.reading = _Reading(engine, reader, prepared, torch.cat(found))
+
+    def row(self, prompt: int, text: int) -> tuple[Score, ...]:
+        """Return a hypothesis' score at every token of a prompt."""
+        places = self._places[prompt]
+        return tuple(
+            scores.failed(SPECIAL) if place is None else self.reading.at_place(place, text) for place in places
+        )
+
+
+class _Answer:
+    """What is known so far, as rows."""
+
+    def __init__(self, engine: WorkbenchEngine, verb: Test) -> None:
+        self.verb, self.engine = verb, engine
+        self.reader = open_reader(engine, verb.reader)
+        self.prepared = prepare(self.reader.subject, verb.hypotheses, slots=self.reader.slots)
+        at = torch.stack([engine.vector(source) for source in verb.sources])
+        self.main = _Reading(engine, self.reader, self.prepared, at)
+        self.layers = [self._layer(name) for name in self._names()]
+
+    def _names(self) -> list[str]:
+        if self.verb.scope == "layers":
+            by_layer = readers_by_layer(self.engine, self.reader.subject.name)
+            return [*(by_layer | {self.reader.layer: self.reader.name}).values()]
+        return [self.reader.name] if self.verb.scope == "positions" else []
+
+    def _layer(self, name: str) -> _Layer:
+        reader = open_reader(self.engine, name)
+        fits = reader.slots == self.reader.slots
+        prepared = self.prepared if fits else prepare(reader.subject, self.verb.hypotheses, slots=reader.slots)
+        return _Layer(self.engine, reader, prepared, self.verb)
+
+    @property
+    def readings(self) -> list[_Reading]:
+        """The asked place first, then every layer."""
+        return [self.main, *(layer.reading for layer in self.layers)]
+
+    def rows(self) -> tuple[HypothesisRow, ...]:
+        """Return one row a prompt and hypothesis."""
+        pairs = [(p, t) for p in range(len(self.verb.sources)) for t in range(len(self.prepared.texts))]
+        return tuple(self._row(prompt, text) for prompt, text in pairs)
+
+    def _row(self, prompt: int, text: int) -> HypothesisRow:
+        source = self.verb.sources[prompt]
+        by_layer = tuple((layer.layer, layer.row(prompt, text)) for layer in self.layers)
+        own = next((found for layer, found in by_layer if layer == self.reader.layer), ())
+        return HypothesisRow(
+            text=self.prepared.texts[text],
+            score=self.main.at_place(prompt, text),
+            prompt=prompt,
+            layer=self.reader.layer,
+            position=_position(source),
+            background=self.main.behind(text) if len(self.verb.sources) == 1 else (),
+            positions=own,
+            layers=by_layer if self.verb.scope == "layers" else (),
+        )
+
+
+def _position(source: Source) -> int:
+    return source.position if isinstance(source, Residual) else 0
+
+
+def run(engine: WorkbenchEngine, verb: Test) -> Iterator[Event | None]:
+    """Score the place itself first, then everywhere else, then the backgrounds; rows are sent after each of these."""
+    yield from _captured(engine, verb)
+    answer = _Answer(engine, verb)
+    yield None
+    yield from answer.main.score()
+    yield Partial(answer.rows())
+    for layer in answer.layers:
+        yield from layer.reading.score()
+        yield Partial(answer.rows())
+    for reading in {reading.reader.name: reading for reading in reversed(answer.readings)}.values():
+        for done in reading.compare():
+            yield Progress(*done, f"measuring the background of {reading.reader.name}") if done else None
+        yield Partial(answer.rows())
+    yield Finished(Tested(answer.reader.name, answer.rows()))
+
+
+def _captured(engine: WorkbenchEngine, verb: Test) -> Iterator[None]:
+    """Run the subject on every prompt that is not captured, one a step."""
+    for source in verb.sources:
+        engine.vector(source)
+        yield None
