@@ -37,7 +37,6 @@ def run(options: Options) -> int:
     from backends.launch import start_early
 
     start_early(workbench, chosen)
-    import screens
+    from screens.run import run as run_app
 
-    screens.run(workbench=workbench, settings=chosen, session_name=options.session, prompt=prompt)
-    return 0
+    return run_app(workbench, chosen, prompt=prompt, session=options.session)

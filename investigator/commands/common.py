@@ -44,7 +44,7 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
     """Add which workbench, and how it runs."""
     group = parser.add_argument_group("workbench")
     group.add_argument(
-        "--workbench", default="", metavar="NAME", help="a bundled name or a TOML file (default: pocket)"
+        "--workbench", default="", metavar="NAME", help="bundled name or TOML file (default: the setting)"
     )
     group.add_argument("--device", default="", help="auto, cpu, cuda, cuda:1, mps (default: the setting)")
     group.add_argument("--dtype", default="", help="auto, float32, bfloat16, float16 (default: the setting)")

@@ -20,16 +20,14 @@ EXAMPLE = "investigator evaluate pocket --json"
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("name", metavar="WORKBENCH", help="a bundled name or a TOML file")
-    parser.add_argument("--seed", type=int, default=0, help="of the latents and labels drawn (default: 0)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 (default: cpu)")
-    parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"), help="(default: auto)")
     common.add_output(parser)
 
 
 def run(options: Options) -> int:
     """Measure, with a progress bar, and print the figures."""
     file = workbench.locate(options.name).resolve()
-    arguments = {"workbench": str(file), "seed": options.seed, "device": options.device, "dtype": options.dtype}
+    arguments = {"workbench": str(file), "device": options.device}
     answer = do("evaluate pocket", arguments, folder=file.parent)
     print_worked(cast(Worked, answer.result), json=options.json)
     return 0

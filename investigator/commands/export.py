@@ -58,10 +58,10 @@ def _plot(opened: Store, id: str) -> str:
         raise BadInput(
             f"The answer {id} is no ranking of labels, so it has no plot.", "Give the id of a labels answer."
         )
-    from screens.pareto import Pareto
+    from screens.pareto import from_labels
     from screens.plot_svg import svg
 
-    return svg(Pareto.of(saved.result), title=saved.prompt)
+    return svg(from_labels(saved.result), title=saved.prompt)
 
 
 def _write(path: Path, text: str) -> None:

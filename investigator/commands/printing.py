@@ -34,14 +34,12 @@ def document(answer: Answer) -> dict[str, Any]:
 def print_json(value: Any) -> None:
     """Print one JSON object; characters that act on a terminal are written as escapes."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-    print(
-        "".join(
-            char if char == "\n" or (char.isprintable() and inert(char) == char) else _escape(char) for char in text
-        )
-    )
+    print("".join(map(_escape, text)))
 
 
 def _escape(char: str) -> str:
+    if char == "\n" or inert(char) == char:
+        return char
     code = ord(char)
     if code < 0x10000:
         return f"\\u{code:04x}"

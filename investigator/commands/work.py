@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from investigator import api, settings
+from investigator import api, paths, settings
 from investigator.commands.progress import Meter
 from investigator.events import Answer
 from investigator.wire import Work
@@ -31,8 +31,8 @@ def do(command: str, arguments: Arguments, *, folder: Path) -> Answer:
 
 
 def anchor(folder: Path) -> Path:
-    """Return a file in the folder that the work's backend is known by."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "work.toml"
+    """Return the file that the backend of a folder's work is known by."""
+    file = paths.cache_folder() / "work" / f"{paths.hash_of(str(folder)):08x}.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.touch(exist_ok=True)
     return file

@@ -1,0 +1,132 @@
+"""Long work: `train STAGE` and `evaluate pocket`, done by a child of a backend that itself loads nothing."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import investigator
+from backends.base import Lane
+from backends.build import build_id
+from investigator.errors import BadInput
+from investigator.records import Figure, Provenance, WorkbenchSummary, Worked
+from investigator.settings import Settings
+from investigator.wire import PROTOCOL, Event, Finished, Partial, Progress, Verb, Work
+
+if TYPE_CHECKING:
+    from backends.engine.training.progress import Progress as Step
+
+_LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
+Arguments = dict[str, str | int | float | bool]
+
+
+class WorkEngine:
+    """An engine for long work only; torch is imported by the child that does it, never by the backend."""
+
+    def __init__(self, workbench: Path, settings: Settings) -> None:
+        self._name = str(workbench)
+        self._settings = settings
+
+    def load(self) -> None:
+        """Load nothing."""
+
+    def summary(self) -> WorkbenchSummary:
+        """Return a workbench without parts."""
+        return WorkbenchSummary("work", self._name)
+
+    @property
+    def device(self) -> str:
+        """Return nothing: the work says what it runs on."""
+        return ""
+
+    @property
+    def dtype(self) -> str:
+        """Return nothing: the work says what it computes in."""
+        return ""
+
+    def lane(self, verb: Verb) -> Lane:
+        """Everything here is done by a child."""
+        return "child"
+
+    def resolve(self, verb: Verb) -> tuple[Verb, Provenance]:
+        """Check that the command is known; raise BadInput where it is not."""
+        if not isinstance(verb, Work) or verb.command.partition(" ")[0] not in _COMMANDS:
+            raise BadInput("This backend only trains and evaluates.", "Ask another workbench.")
+        return verb, self._provenance(verb)
+
+    def _provenance(self, verb: Work) -> Provenance:
+        given = verb.arguments
+        return Provenance(
+            protocol=PROTOCOL,
+            version=investigator.__version__,
+            build=build_id(),
+            workbench=str(given.get("workbench") or given.get("out") or ""),
+            parts={},
+            device=str(given.get("device", "")),
+            dtype=str(given.get("dtype", "")),
+            threads=self._settings.backend.threads or os.cpu_count() or 1,
+            seed=int(given["seed"]) if "seed" in given else None,
+            libraries={"python": sys.version.split()[0]} | {name: metadata.version(name) for name in _LIBRARIES},
+            machine=f"{platform.system()} {platform.machine()}",
+            asked_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+        )
+
+    def run(self, verb: Verb) -> Iterator[Event | None]:
+        """Do the work: progress and figures as they come, then all figures."""
+        assert isinstance(verb, Work)
+        command, _, name = verb.command.partition(" ")
+        figures: dict[str, Figure] = {}
+        for step in _COMMANDS[command](name, verb.arguments):
+            for figure in _figures(step):
+                figures[figure.name] = figure
+            if isinstance(step, Figure):
+                yield Partial((step,))
+            else:
+                yield Progress(step.done, step.total, step.message)
+        yield Finished(Worked(verb.command, tuple(figures.values())))
+
+
+def _figures(step: Any) -> list[Figure]:
+    if isinstance(step, Figure):
+        return [step]
+    finite = {name: value if math.isfinite(value) else None for name, value in step.figures.items()}
+    return [Figure(name, value, "") for name, value in finite.items()]
+
+
+def _train(stage: str, given: Arguments) -> Iterator[Step]:
+    from backends.engine.training.allocator import keep_freed_memory
+    from backends.engine.training.folders import Folders
+    from backends.engine.training.recipe import DEFAULT_RECIPE, load_recipe
+    from backends.engine.training.stages import STAGES
+    from backends.engine.training.stages import Arguments as Given
+
+    if stage not in STAGES:
+        raise BadInput(f"There is no stage {stage!r} of training.", f"The stages: {', '.join(STAGES)}.")
+    keep_freed_memory()
+    file = Path(str(given.get("recipe") or DEFAULT_RECIPE))
+    folders = Folders(Path(str(given["out"])))
+    recipe = load_recipe(file)
+    folders.root.mkdir(parents=True, exist_ok=True)
+    if file.resolve() != folders.recipe.resolve():
+        shutil.copyfile(file, folders.recipe)
+    corpus, device, dtype = (str(given.get(name, "")) for name in ("corpus", "device", "dtype"))
+    yield from STAGES[stage](Given(recipe, folders, Path(corpus), device or "cpu", dtype or "auto"))
+
+
+def _evaluate(name: str, given: Arguments) -> Iterable[Step | Figure]:
+    from backends.engine.evaluating.pocket import evaluate_pocket
+
+    workbench = Path(str(given["workbench"]))
+    return evaluate_pocket(workbench.parent, device=str(given.get("device") or "cpu"))
+
+
+_COMMANDS: dict[str, Any] = {"train": _train, "evaluate": _evaluate}
+"""From a command's first word to a generator of progress and figures."""
