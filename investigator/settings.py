@@ -34,8 +34,8 @@ class App(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     workbench: str = "pocket"
     """Opened when nothing is named: a bundled name or a path."""
-    theme: str = "textual-dark"
-    """Any Textual theme, or investigator-contrast."""
+    theme: str = "investigator-dark"
+    """investigator-dark, investigator-light, investigator-contrast, or any Textual theme."""
     marks: Literal["unicode", "ascii"] = "unicode"
     """Which marks stand for bars, ticks and cursors."""
     rest_ms: int = 150

@@ -59,6 +59,7 @@ class InvestigatorApp(App[None]):
         session_name: str = "",
         prompt: str = "",
         keymap: dict[str, str] | None = None,
+        troubles: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -67,6 +68,7 @@ class InvestigatorApp(App[None]):
         self.prompt = prompt
         self.moved_keys = dict(keymap or {})
         """The keymap in force: action id to keys."""
+        self._troubles = troubles
         self.marks = marks.choose(settings.app.marks)
         self.asker = Asker(self)
         self.link = Link(self, connect)
@@ -99,6 +101,8 @@ class InvestigatorApp(App[None]):
 
     def _begin(self) -> None:
         trace.mark("first-frame")
+        for trouble in self._troubles:
+            self.tell(trouble, problem=True)
         self.run_worker(self.link.keep(), name="link", exit_on_error=False, description="link")
         self.run_worker(self._start_store(), name="store", exit_on_error=False, description="store")
 
@@ -170,15 +174,6 @@ class InvestigatorApp(App[None]):
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(getattr(self.screen, "ROOM", "app")))
 
-    def action_picture(self) -> None:
-        """Write the current screen to a file as SVG."""
-        from screens import screenshot
-
-        try:
-            self.tell(f"The picture is in {screenshot.save(self)}")
-        except InvestigatorError as problem:
-            self.tell(str(problem), problem=True)
-
     def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
         """Write the screen as an SVG and say where."""
         from screens import screenshot
@@ -187,6 +182,12 @@ class InvestigatorApp(App[None]):
             self.tell(f"Saved {screenshot.save(self)}")
         except InvestigatorError as problem:
             self.tell(str(problem), problem=True)
+
+    def action_export(self) -> None:
+        """Choose what to write to a file: the session, the screen, the plot."""
+        from screens.exporting import Exporting
+
+        Exporting(self).choose()
 
     async def on_unmount(self) -> None:
         """Give the lease back, so that a clean exit ends what this app left running; save what still waits."""

@@ -185,7 +185,7 @@ class BenchScreen(BaseScreen[None]):
     def _pane_changed(self, pane: Pane, work: Work) -> None:
         pane.take(work, self.asking.place_of(work))
         if work.state == "done":
-            trace.mark_painted(pane.table, f"{pane.SLOT}-painted", id=work.id)
+            trace.mark_painted(pane.table, pane.SLOT, id=work.id)
         bench_draw.shared(self)
         if pane is self.labels:
             bench_draw.plot(self)
@@ -236,7 +236,7 @@ class BenchScreen(BaseScreen[None]):
     def action_order(self) -> None:
         """Order the pane another way."""
         pane = self.around.pane
-        self.app.tell(f"{pane.TITLE} by {pane.next_order()}")
+        pane.next_order()
         self.refill(pane)
 
     def refill(self, pane: Pane) -> None:

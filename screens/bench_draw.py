@@ -55,12 +55,9 @@ def shared(bench: BenchScreen) -> None:
     firsts = [pane.first_texts() for pane in panes]
     for at, pane in enumerate(panes):
         others = frozenset().union(*(texts for other, texts in enumerate(everything) if other != at))
-        said = [
-            found.words(f"pane {other + 1}", bench.app.marks)
-            for other in range(at + 1, len(panes))
-            if (found := overlap(firsts[at], firsts[other], total))
-        ]
-        pane.mark_same(everything[at] & others, f" {bench.app.marks.dot} ".join(said))
+        after = (at + 1) % len(panes)
+        found = overlap(firsts[at], firsts[after], total)
+        pane.mark_same(everything[at] & others, found.words(f"pane {after + 1}", bench.app.marks) if found else "")
 
 
 def plot(bench: BenchScreen) -> None:
@@ -115,8 +112,8 @@ def _opening(bench: BenchScreen) -> Content | None:
 
 def _lens(bench: BenchScreen, where: Place) -> Content:
     pieces = lens_words(bench.lens, where.layer, bench.app.marks)
-    parts = [(text + "  ", "$accent" if here else "$text-muted") for text, here in pieces]
-    return Content.assemble(("lens  ", "$text-muted"), *parts) if parts else Content("")
+    parts = [(text + "  ", "$accent" if here else "$foreground 75%") for text, here in pieces]
+    return Content.assemble(("lens  ", "$foreground 55%"), *parts) if parts else Content("")
 
 
 def _say(bench: BenchScreen, selector: str, content: Content | None) -> None:

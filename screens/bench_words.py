@@ -68,9 +68,9 @@ class Overlap:
     """Expected number for as many texts drawn at random from all labels; None where their number is unknown."""
 
     def words(self, other: str, marks: Marks) -> str:
-        """Return it as a few words: `3/10 also in 2, chance 0.03`."""
-        chance = "" if self.chance is None else f", chance {self.chance:.2g}"
-        return f"{self.shared}/{self.of} {marks.shares} {other}{chance}"
+        """Return it as a few words: `∩ pane 2: 3 of 10, by chance 0.03`."""
+        chance = "" if self.chance is None else f", by chance {self.chance:.2g}"
+        return f"{marks.shares} {other}: {self.shared} of {self.of}{chance}"
 
 
 def overlap(left: frozenset[str], right: frozenset[str], total: int) -> Overlap | None:

@@ -129,6 +129,8 @@ class FakeBackend:
         self.asked: list[Question] = []
         self.cancelled: list[str] = []
         self.gate: dict[str, asyncio.Event] = {}
+        self.pass_through: dict[str, int] = {}
+        """Number of a verb's first events that its gate lets through (1, `accepted`, where nothing is said)."""
         self.fail: dict[str, InvestigatorError] = {}
         self.labels = LABELS
         """Replace them to see hostile text go through."""
@@ -185,7 +187,8 @@ class FakeBackend:
         self._supersede(question)
         stop = self._stopped[question.id] = asyncio.Event()
         for number, canned in enumerate(self._events(question.verb)):
-            ended = await self._wait(tag(question.verb), stop) if number else None
+            held = number >= self.pass_through.get(tag(question.verb), 1)
+            ended = await self._wait(tag(question.verb), stop) if held else None
             event = ended or canned
             yield numbered(event, number)
             if isinstance(event, (Finished, Failed, Cancelled)):

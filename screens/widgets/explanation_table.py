@@ -20,6 +20,7 @@ class ExplanationPane(Pane):
     TITLE = "in its own words"
     TEXT_TITLE = "explanation"
     COLUMNS = (Column("gap", 6), Column("p", 5, least=52), Column("log p", 6, least=36), Column("n", 3), Column("", 1))
+    ORDER_WORDS = {"diversity": "MMR"}
     ORDERS = ("diversity", "gap", "likelihood", "count")
 
     def __init__(self) -> None:

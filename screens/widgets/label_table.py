@@ -21,9 +21,10 @@ class LabelPane(Pane):
 
     SLOT = "labels"
     NUMBER = 2
-    TITLE = "labels by L2EL"
+    TITLE = "labels"
     COLUMNS = (Column("gap", 6), Column("p", 5), Column("log p", 6, least=48), Column("act", 5))
     ORDERS = ("gap", "score", "activation")
+    ORDER_WORDS = {"gap": "L2EL gap", "score": "L2EL log p"}
 
     def verb(self, place: Place) -> RankLabels | None:
         """Ask where a reader reads the layer."""

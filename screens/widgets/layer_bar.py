@@ -41,7 +41,7 @@ class LayerBar(Widget):
         super().__init__(id="layers")
         self.count = 0
         self.here = 0
-        self._columns: list[tuple[int, int]] = []
+        self._columns: list[tuple[int, int, int]] = []
 
     def show(self, count: int, layer: int) -> None:
         """Show so many layers with the cursor on one."""
@@ -56,10 +56,9 @@ class LayerBar(Widget):
     def on_click(self, event: events.Click) -> None:
         """Go to the layer under the mouse."""
         column = event.x - self.gutter.left
-        for layer, start in self._columns:
-            if start <= column < start + 5:
+        for layer, start, end in self._columns:
+            if start <= column < end:
                 self.post_message(self.Picked(layer))
-                return
 
     def render(self) -> Content:
         """Return the line: every layer where there are few, else those around the cursor."""
@@ -67,10 +66,11 @@ class LayerBar(Widget):
         self._columns = []
         at = len(LABEL)
         for layer in self._shown():
-            for text, name in self._layer(layer):
-                self._columns += [(layer, at)] if text.strip() and name != "mark" else []
-                parts.append((text, self._style(name)))
-                at += len(text)
+            pieces = self._layer(layer)
+            parts += [(text, self._style(name)) for text, name in pieces]
+            end = at + sum(len(text) for text, _ in pieces)
+            self._columns.append((layer, at, end))
+            at = end
         return Content.assemble(*parts, *self._legend())
 
     def _shown(self) -> range:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual import getters, on
@@ -35,6 +35,8 @@ class Pane(Vertical):
     TEXT_TITLE: ClassVar[str] = "label"
     COLUMNS: ClassVar[Sequence[Column]] = ()
     ORDERS: ClassVar[tuple[str, ...]] = ()
+    ORDER_WORDS: ClassVar[Mapping[str, str]] = {}
+    """Orders whose name in a verb is not what a person reads."""
 
     app = getters.app(InvestigatorApp)
 
@@ -187,14 +189,14 @@ class Pane(Vertical):
         return self.answer_place is not None and self.place is not None and not self.place.same_as(self.answer_place)
 
     def title_words(self) -> str:
-        """Return the title: number, name, order, and the place that the rows belong to."""
+        """Return the title: number, name, the place that the rows belong to, order."""
         dot = f" {self.app.marks.dot} "
         where = self.answer_place or self.place
         if self.tabs:
             return self.tabs
-        parts = [f"{self.NUMBER} {self.TITLE}", *([f"by {self.order}"] if self.order else [])]
-        parts += [f"filter {self.filter}"] if self.filter else []
-        return dot.join([*parts, *([where.words] if where else [])])
+        parts = [f"{self.NUMBER} {self.TITLE}", *([where.words] if where else [])]
+        parts += [f"by {self.ORDER_WORDS.get(self.order, self.order)}"] if self.order else []
+        return dot.join(parts)
 
     # The filter.
 

@@ -184,12 +184,12 @@ class RowTable(ScrollView, inherit_bindings=False):
         """Paint the header or one row."""
         at = y - 1 + self.scroll_offset.y
         if y == 0:
-            return self._strip(self._header(), self._style("header"))
+            return self._strip(self._header(), Style())
         if not 0 <= at < len(self.lines):
             return Strip.blank(self.size.width, self.rich_style)
         chosen = at == self.index
-        base = self._style("cursor") if chosen else self.rich_style
-        return self._strip(self._pieces(self.lines[at], chosen), base)
+        under = Style(bgcolor=self._style("cursor").bgcolor, bold=self.has_focus) if chosen else Style()
+        return self._strip(self._pieces(self.lines[at], chosen), under)
 
     def _shown(self) -> list[tuple[int, Column]]:
         return [(at, column) for at, column in enumerate(self.columns) if self.size.width >= column.least]
@@ -210,18 +210,18 @@ class RowTable(ScrollView, inherit_bindings=False):
         pieces.append((_pad(one_line(line.text, room), room), line.style))
         return [*pieces, (f" {line.mark or ' '}", "same")]
 
-    def _strip(self, pieces: list[tuple[str, str]], base: Style) -> Strip:
+    def _strip(self, pieces: list[tuple[str, str]], over: Style) -> Strip:
         dim = self._style("dim") if self.dimmed else None
         segments = [
-            Segment(text, base + (dim if dim and name not in {"pointer"} else self._style(name)))
-            for text, name in pieces
+            Segment(text, (dim if dim and name != "pointer" else self._style(name)) + over) for text, name in pieces
         ]
-        return Strip(segments).adjust_cell_length(self.size.width, base)
+        return Strip(segments).adjust_cell_length(self.size.width, self.rich_style + over)
 
     def _style(self, name: str) -> Style:
         found = self._colours.get(name)
         if found is None:
-            found = self._colours[name] = self.get_component_rich_style(f"table--{name}", partial=name != "cursor")
+            # Full styles: a partial one would leave `auto 60%` colours unresolved.
+            found = self._colours[name] = self.get_component_rich_style(f"table--{name}")
         return found
 
     def _into_view(self) -> None:

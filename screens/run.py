@@ -1,0 +1,57 @@
+"""Running the app on a terminal: what to reach for is decided here, and reached for after the first frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from investigator.settings import Settings
+from screens import keymap
+from screens.app import InvestigatorApp
+from screens.link import Connect
+
+if TYPE_CHECKING:
+    from backends.base import Backend
+    from sessions import Store
+
+
+def local(workbench: str, settings: Settings) -> Connect:
+    """Return what connects to the local backend of a workbench, found or started."""
+
+    async def connect() -> Backend:
+        from backends import launch
+
+        return await launch.connect(workbench, settings)
+
+    return connect
+
+
+def _default_store() -> Store:
+    from sessions import open_store
+
+    return open_store()
+
+
+def run(
+    workbench: str,
+    settings: Settings,
+    *,
+    prompt: str = "",
+    session: str = "",
+    connect: Connect | None = None,
+    store: Callable[[], Store] | None = _default_store,
+) -> int:
+    """Run the app until it is left, and return the exit code; `connect` reaches another backend than the local one."""
+    found = keymap.load()
+    app = InvestigatorApp(
+        connect or local(workbench, settings),
+        store,
+        settings,
+        workbench=workbench,
+        session_name=session,
+        prompt=prompt,
+        keymap=found.moved,
+        troubles=found.troubles,
+    )
+    app.run()
+    return app.return_code or 0
