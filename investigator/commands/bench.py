@@ -20,7 +20,7 @@ EXAMPLE = "investigator bench start --json"
 MEASURES = {
     "start": ("investigator.bench_start", "cold start: first paint and first ranking"),
     "cursor": ("investigator.bench_cursor", "cursor moves while other work runs"),
-    "labels": ("investigator.bench_labels", "all labels scored"),
+    "labels": ("backends.engine.bench_labels", "all labels scored"),
 }
 """From a measure's name to the module whose `measure` makes its figures, and what it is."""
 

@@ -146,8 +146,11 @@ class _Answer:
 
     @property
     def readings(self) -> list[_Reading]:
-        """The asked place first, then every layer."""
-        return [self.main, *(layer.reading for layer in self.layers)]
+        """One reading a reader, the asked place's first."""
+        first: dict[str, _Reading] = {}
+        for reading in (self.main, *(layer.reading for layer in self.layers)):
+            first.setdefault(reading.reader.name, reading)
+        return list(first.values())
 
     def rows(self) -> tuple[HypothesisRow, ...]:
         """Return one row a prompt and hypothesis."""
@@ -184,7 +187,7 @@ def run(engine: WorkbenchEngine, verb: Test) -> Iterator[Event | None]:
     for layer in answer.layers:
         yield from layer.reading.score()
         yield Partial(answer.rows())
-    for reading in {reading.reader.name: reading for reading in reversed(answer.readings)}.values():
+    for reading in answer.readings:
         for done in reading.compare():
             yield Progress(*done, f"measuring the background of {reading.reader.name}") if done else None
         yield Partial(answer.rows())
