@@ -136,14 +136,15 @@ def vector(engine: WorkbenchEngine, source: Source) -> Tensor:
         case Random():
             return _random(engine, source)
         case Difference():
-            mean = engine.parts.layer_statistics(source.left.subject).mean[source.left.layer]
+            mean: Tensor = engine.parts.layer_statistics(source.left.subject).mean[source.left.layer]
             return mean + vector(engine, source.left) - vector(engine, source.right)
 
 
 def _decoder(engine: WorkbenchEngine, source: Decoder) -> Tensor:
     subject, layer = place(source, engine)
     direction: Tensor = engine.parts.sae(source.sae).decoder[source.latent]
-    return direction / direction.norm().clamp_min(1e-12) * engine.parts.layer_statistics(subject).norm(layer)
+    scale = engine.parts.layer_statistics(subject).norm(layer) / max(float(direction.norm()), 1e-12)
+    return direction * scale
 
 
 def _random(engine: WorkbenchEngine, source: Random) -> Tensor:

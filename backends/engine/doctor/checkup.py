@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def check_workbench(file: Path, settings: Settings) -> Checks:
     def read() -> list[CheckRow]:
         loaded.append(workbenches.load(file))
         found = loaded[0]
-        named = {"subjects": found.subjects, "SAEs": found.saes, "readers": found.readers}
+        named: dict[str, Iterable[str]] = {"subjects": found.subjects, "SAEs": found.saes, "readers": found.readers}
         counts = "; ".join(f"{kind}: {', '.join(table) or 'none'}" for kind, table in named.items())
         return [ok("workbench", f"{found.name}, {counts}.")]
 
