@@ -1,20 +1,18 @@
-"""Launching: finds the local backend of a workbench, or starts one; imports next to nothing, so that it comes first."""
+"""Launching: finds the local backend of a workbench, or starts one, and starts it again where it died."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import time
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from backends import rendezvous
 from backends.base import Backend
-from backends.command import ENGINE, arguments_for, environment, python_module
+from backends.command import ENGINE
 from backends.rendezvous import Badge, Place
-from investigator import workbench as workbenches
+from backends.start import running, spawned, start, start_early, target
 from investigator.errors import BackendError, Disconnected, InvestigatorError
 from investigator.settings import Settings
 from investigator.wire import Event, Handshake, Question, ServerStatus
@@ -24,73 +22,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0
 """Seconds in which a started backend must answer; it does in a fraction of one, long before its model is loaded."""
-LOG_BYTES = 2**20
-"""A log larger than this is begun anew by the next backend."""
-_spawned: dict[Path, int] = {}
-"""Process ids of the backends that this process started, by socket."""
+__all__ = ["Local", "connect", "start_early", "target"]
 Say = Callable[[str], None]
-
-
-class Target(NamedTuple):
-    """Which backend is meant: a workbench file, the settings that matter to it, and an engine."""
-
-    place: Place
-    command: list[str]
-
-
-def target(workbench: str, settings: Settings, engine: str = ENGINE) -> Target:
-    """Return the target for a workbench's name or path; raise WorkbenchError where there is none."""
-    file = workbenches.locate(workbench)
-    place = rendezvous.place_for(file, settings.backend.device, settings.backend.dtype)
-    flags = [f"--socket={place.socket}", f"--log={place.log}", *arguments_for(str(file.resolve()), engine, settings)]
-    return Target(place, python_module("backends.server", *flags))
-
-
-def start_early(workbench: str, settings: Settings, *, engine: str = ENGINE) -> None:
-    """Start the backend at once where none lives, and wait for nothing; what goes wrong is told by `connect`."""
-    with contextlib.suppress(InvestigatorError, OSError):
-        _start(target(workbench, settings, engine))
-
-
-def _start(target: Target) -> None:
-    rendezvous.check_length(target.place.socket)
-    rendezvous.private_folder(target.place.socket.parent)
-    if rendezvous.alive(target.place) or _running(target.place):
-        return
-    log = target.place.log
-    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    begin = os.O_TRUNC if log.exists() and log.stat().st_size > LOG_BYTES else os.O_APPEND
-    streams = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | begin, 0o600),
-        (os.POSIX_SPAWN_DUP2, 1, 2),
-    ]
-    command = target.command
-    _spawned[target.place.socket] = os.posix_spawn(command[0], command, environment(), file_actions=streams)
-
-
-def _running(place: Place) -> bool:
-    """Whether the process started here last still runs; raise BackendError where it ended with a failure."""
-    process = _spawned.get(place.socket)
-    if process is None:
-        return False
-    with contextlib.suppress(ChildProcessError):
-        ended, status = os.waitpid(process, os.WNOHANG)
-        if not ended:
-            return True
-        del _spawned[place.socket]
-        if code := os.waitstatus_to_exitcode(status):
-            raise BackendError(
-                f"The backend ended with status {code}. {_last_line(place.log)}", f"Its log: {place.log}"
-            )
-    return False
-
-
-def _last_line(log: Path) -> str:
-    with contextlib.suppress(OSError):
-        lines = log.read_text(errors="replace").strip().splitlines()
-        return lines[-1][:300] if lines else ""
-    return ""
 
 
 async def connect(
@@ -103,10 +36,12 @@ async def connect(
     """
     say = on_message or (lambda message: None)
     meant = target(workbench, settings, engine)
+    with contextlib.suppress(BackendError):
+        running(meant.place)  # forgets one that was killed since
     await asyncio.to_thread(_import_client)  # httpx takes 0.2 s to import, which no event loop should feel
     give_up = time.monotonic() + PATIENCE
     while time.monotonic() < give_up:
-        _start(meant)
+        start(meant)
         badge = rendezvous.read_badge(meant.place)
         found = await _try(meant.place, badge, settings, client, say) if badge else None
         if found is not None:
@@ -130,7 +65,8 @@ async def _try(place: Place, badge: Badge, settings: Settings, client: str, say:
 
     backend = SocketBackend(place.socket, client=client, lease=settings.backend.lease)
     try:
-        if badge.build != build_id():
+        # One that we started ourselves is the code installed now, if not the code running here: it will do.
+        if badge.build != build_id() and badge.pid != spawned.get(place.socket):
             say("The backend of another build is replaced.")
             await _replace(backend, place, badge)
         elif await _usable(backend, place, badge):
@@ -148,7 +84,7 @@ async def _usable(backend: SocketBackend, place: Place, badge: Badge) -> bool:
     found = await backend.handshake()
     if found.nonce != badge.nonce:
         return False
-    if found.state == "failed" and _spawned.get(place.socket) != found.pid:
+    if found.state == "failed" and spawned.get(place.socket) != found.pid:
         with contextlib.suppress(BackendError):
             await _replace(backend, place, badge)
             return False
