@@ -21,6 +21,14 @@ DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 """SQLite's result codes for a file that is not a sound database."""
 
 
+CHECKED_BYTES = 32 * 2**20
+"""A file up to this size is checked for damage whenever it is opened."""
+
+
+class Damaged(sqlite3.DatabaseError):
+    """The file is a database whose pages do not fit together."""
+
+
 class _WithoutPandas(importlib.abc.MetaPathFinder):
     """Refuses pandas to one thread, because sqlite-utils imports it where it is installed: 300 of 400 ms."""
 
@@ -74,11 +82,20 @@ def connect(path: Path, busy: float) -> Database:
 def _prepared(connection: sqlite3.Connection, path: Path) -> Database:
     connection.execute("PRAGMA journal_mode = wal")
     connection.execute("PRAGMA synchronous = full")  # an answer that was said to be saved survives a power cut
+    _check(connection, path)
     db = wrap(connection)
     _refuse_newer(db, path)
     with immediate(connection):  # also where nothing is pending: a folder that cannot be written says so now
         migrations.make().apply(db)
     return db
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    # A few milliseconds a megabyte; a larger file's damage shows when it is written.
+    if path.stat().st_size <= CHECKED_BYTES:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise Damaged(found)
 
 
 @contextlib.contextmanager
@@ -124,7 +141,7 @@ def _copied(path: Path, mode: str) -> Database:
 
 def is_damaged(error: BaseException) -> bool:
     """Whether the error says that the file is no sound database (rather than busy, full or read-only)."""
-    return isinstance(error, sqlite3.DatabaseError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED
+    return isinstance(error, Damaged) or getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED
 
 
 def put_aside(path: Path) -> Path:

@@ -35,6 +35,7 @@ class Journal:
         self._writing = threading.RLock()
         self._reading = threading.RLock()
         self._spill = spill.Spill(path)
+        self._damaged = False
         self._waiting: list[Line] = []
         self._overlay: Database | None = None
         self._writer: Database | None = None
@@ -58,12 +59,15 @@ class Journal:
         except sqlite3.DatabaseError as error:
             if not database.is_damaged(error):
                 raise
-            kept = database.put_aside(self.path)
-            self.notice = (
-                f"The session file {self.path} was damaged. It is kept as {kept}, and an empty one was started; "
-                f"`sqlite3 {kept.name} .recover` may bring rows back."
-            )
+            self._put_aside()
             return database.connect(self.path, busy)
+
+    def _put_aside(self) -> None:
+        kept = database.put_aside(self.path)
+        self.notice = (
+            f"The session file {self.path} was damaged. It is kept as {kept}, and an empty one was started; "
+            f"`sqlite3 {kept.name} .recover` may bring rows back."
+        )
 
     def _merge_left_behind(self) -> None:
         with self._writing, spill.waiting(self.path) as paths:
@@ -86,8 +90,11 @@ class Journal:
             try:
                 _insert(self._usable_writer(), lines)
             except (sqlite3.Error, OSError, StoreError) as error:
+                self._damaged = database.is_damaged(error)
                 self.trouble = self._sentence(error)
                 self._keep(lines)
+                if self._damaged:
+                    self.retry()
 
     def retry(self) -> bool:
         """Try to bring the waiting rows into the database, and say whether none waits any more."""
@@ -113,6 +120,10 @@ class Journal:
         self._spill.remove()
 
     def _usable_writer(self) -> Database:
+        if self._damaged:
+            self._close_writer()
+            self._put_aside()
+            self._damaged = False
         if self._writer is None:
             self._writer = self._connect(IMPATIENT)
             reader = self._connect(self._busy)
