@@ -38,6 +38,7 @@ def m001_notebook(db: Any) -> None:
             "session": str,
             "kind": str,
             "asked": str,
+            "question": str,
             "verb": str,
             "provenance": str,
             "result": str,

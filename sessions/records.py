@@ -45,6 +45,8 @@ class SavedAnswer(Record, frozen=True):
     """The session's id."""
     question: Verb
     """The verb with every default resolved, where the backend said so; else as it was asked."""
+    asked: Verb
+    """The verb as it was asked."""
     provenance: Provenance | None
     result: Result | None
     rows: tuple[Row, ...]

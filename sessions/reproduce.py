@@ -11,7 +11,7 @@ import msgspec
 from investigator.sources import Residual, Source
 from investigator.text import inert
 from investigator.wire import Open, RankLabels, ShowFeature, ShowFeatures, Test, Verb, Work
-from sessions.records import SavedAnswer, Strip, source_of, verb_name
+from sessions.records import SavedAnswer, source_of, verb_name
 
 Arguments = Iterator[str]
 
@@ -37,7 +37,7 @@ FLAGS: dict[str, str] = {
 def arguments(saved: SavedAnswer) -> list[str]:
     """Return the words after `investigator` that ask the stored question again."""
     verb = saved.question
-    words = [*_head(verb), *_place(verb, saved.strip), *_flags(verb), *_workbench(saved)]
+    words = [*_head(verb), *_place(verb, saved), *_flags(verb), *_workbench(saved)]
     if isinstance(verb, Test):
         words += _hypotheses(verb)
     return words
@@ -52,33 +52,41 @@ def _head(verb: Verb) -> Arguments:
         yield str(verb.latent)
 
 
-def _place(verb: Verb, strip: Strip | None) -> Arguments:
+def _place(verb: Verb, saved: SavedAnswer) -> Arguments:
     if isinstance(verb, Open):
-        yield from _prompt(verb.token_ids or (), verb.subject, strip, verb.prompt)
+        # As it was asked: the answer's strip also holds what the model wrote on.
+        asked = saved.asked if isinstance(saved.asked, Open) else verb
+        yield from _prompt(asked.prompt if asked.token_ids is None else "", asked.chat, verb.token_ids or ())
+        yield from _subject(verb.subject)
         if verb.continue_tokens:
             yield from ("--continue", str(verb.continue_tokens))
         return
     sources: tuple[Source, ...] = verb.sources if isinstance(verb, Test) else ()
     one = source_of(verb)
     if isinstance(one, Residual) and len(sources) <= 1:
-        yield from _prompt(one.token_ids, one.subject, strip, "")
+        strip = saved.strip
+        typed = strip is not None and strip.typed
+        yield from _prompt(saved.prompt if typed else "", strip is not None and strip.chat, one.token_ids)
+        yield from _subject(one.subject)
         yield from ("--token", _span(one), "--layer", str(one.layer))
     elif one is not None:
         for source in sources or (one,):
             yield from ("--source", msgspec.json.encode(source).decode())
 
 
-def _prompt(token_ids: tuple[int, ...], subject: str, strip: Strip | None, prompt: str) -> Arguments:
-    text = strip.prompt if strip is not None and strip.typed else "" if token_ids or strip is not None else prompt
-    exact = token_ids or (tuple(token.id for token in strip.tokens) if strip else ())
+def _prompt(text: str, chat: bool, token_ids: tuple[int, ...]) -> Arguments:
+    # A lone dash would read standard input, and no argument of a program can hold a NUL.
     if text and text != "-" and "\0" not in text:
         yield f"--prompt={text}" if text.startswith("-") else text
-        if strip is not None and strip.chat:
+        if chat:
             yield "--chat"
-    elif exact:
-        yield from ("--ids", ",".join(map(str, exact)))
-    if subject:
-        yield from ("--subject", subject)
+    elif token_ids:
+        yield from ("--ids", ",".join(map(str, token_ids)))
+
+
+def _subject(name: str) -> Arguments:
+    if name:
+        yield from ("--subject", name)
 
 
 def _span(source: Residual) -> str:

@@ -61,6 +61,7 @@ def _answer_row(session: str, question: Question, verb: Verb, answer: Answer) ->
         "session": session,
         "kind": verb_name(verb),
         "asked": asked(question.verb),
+        "question": _text(question.verb),
         "verb": _text(verb),
         "provenance": _text(answer.provenance) if answer.provenance is not None else None,
         "result": _text(answer.result) if answer.result is not None else None,
@@ -149,6 +150,7 @@ def answer_of(row: dict[str, Any], strip: Strip | None) -> SavedAnswer:
         return _answer_of(row, strip, _read(row["verb"], Verb, what), what)
     except StoreError as error:
         bare = dict(row) | {"provenance": None, "result": None, "rows": None, "cancelled": None, "error": None}
+        bare["question"] = None
         saved = _answer_of(bare, strip, _verb_or_none(row), what)
         return msgspec.structs.replace(saved, error=Failed(error.kind, error.message, error.mend))
 
@@ -165,6 +167,7 @@ def _answer_of(row: dict[str, Any], strip: Strip | None, verb: Verb, what: str) 
         id=row["id"],
         session=row["session"],
         question=verb,
+        asked=_maybe(row["question"], Verb, what) or verb,
         provenance=_maybe(row["provenance"], Provenance, what),
         result=_maybe(row["result"], Result, what),
         rows=_maybe(row["rows"], tuple[Row, ...], what) or (),
