@@ -7,6 +7,7 @@ text share many of their smallest shingle hashes.
 import re
 import zlib
 from collections.abc import Iterable
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,6 @@ def _shared_counts(sketches: list[NDArray[np.uint64]]) -> Iterable[tuple[int, in
                     counts[first, second] = counts.get((first, second), 0) + 1
         elif len(bucket) > _COMMON:
             # Exact copies of one short text would all be in one crowded bucket: chain them to their neighbours.
-            for first, second in zip(bucket, bucket[1:], strict=False):
+            for first, second in pairwise(bucket):
                 counts[first, second] = counts.get((first, second), 0) + 1
     return ((first, second, common) for (first, second), common in counts.items())

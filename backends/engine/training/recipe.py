@@ -1,6 +1,7 @@
 """The recipe of a workbench: every choice that its training makes, read from one TOML file."""
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -15,7 +16,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Base of the sections: a misspelt key is an error rather than a silent default."""
 
 
-class CorpusRecipe(Section):
+class CorpusRecipe(Section, frozen=True):
     """[corpus]: which text is used. The keys are explained in backends/pocket/recipe.toml."""
 
     seed: int = 1
@@ -30,14 +31,14 @@ class CorpusRecipe(Section):
     shared_sketches: int = 5
 
 
-class TokenizerRecipe(Section):
+class TokenizerRecipe(Section, frozen=True):
     """[tokenizer]: the byte-level BPE vocabulary."""
 
     vocabulary: int = 8192
     sample_megabytes: float = 24.0
 
 
-class LanguageModelRecipe(Section):
+class LanguageModelRecipe(Section, frozen=True):
     """[language_model]: the subject's shape and its training."""
 
     width: int = 256
@@ -46,12 +47,13 @@ class LanguageModelRecipe(Section):
     mlp_width: int = 704
     context: int = 256
     tokens: int = 18_000_000
+    used_tokens: int = 14_000_000
     dictionary_share: float = 0.28
-    batch_rows: int = 48
+    batch_rows: int = 32
     muon_rate: float = 0.02
     adam_rate: float = 0.004
     weight_decay: float = 0.01
-    warmup_steps: int = 60
+    warmup_steps: int = 80
     decay_from: float = 0.5
     seed: int = 1
     loss_chunk: int = 512
@@ -60,7 +62,7 @@ class LanguageModelRecipe(Section):
     evaluation_seconds: float = 300.0
 
 
-class SAERecipe(Section):
+class SAERecipe(Section, frozen=True):
     """[sae]: the sparse autoencoder of one layer."""
 
     layer: int = 3
@@ -78,19 +80,73 @@ class SAERecipe(Section):
     checkpoint_seconds: float = 90.0
 
 
-class StatisticsRecipe(Section):
+class StatisticsRecipe(Section, frozen=True):
     """[statistics]: what is measured about latents and layers."""
 
+    tokens: int = 2_500_000
+    windows_a_document: int = 4
+    quantile_tokens: int = 120_000
+    layer_tokens: int = 250_000
+    histogram_bins: int = 32
+    contexts: int = 6
+    context_tokens: int = 36
+    context_after: int = 10
+    background: int = 512
+    seed: int = 1
 
-class LabelsRecipe(Section):
+
+class LabelsRecipe(Section, frozen=True):
     """[labels]: the rules that write labels."""
 
+    evidence: int = 240
+    least_firings: int = 24
+    anywhere: int = 20_000
+    word_share: float = 0.5
+    forms_gain: float = 0.15
+    pair_share: float = 0.6
+    pair_least: float = 0.18
+    affix_share: float = 0.5
+    affix_gain: float = 0.1
+    neighbour_share: float = 0.6
+    class_share: float = 0.65
+    kind_share: float = 0.55
+    kind_words: int = 4
+    topic_share: float = 0.75
+    around_share: float = 0.5
+    around_least: float = 0.1
+    around_lift: float = 5.0
+    around_documents: int = 6
+    least_lift: float = 5.0
+    least_check: float = 0.72
+    most_latents: int = 10
+    heldout_share: float = 0.1
+    seed: int = 1
 
-class MapperRecipe(Section):
+
+class MapperRecipe(Section, frozen=True):
     """[mapper]: the soft-prompt readers."""
 
+    form: Literal["directional", "slotwise", "paper"] = "directional"
+    slots: int = 16
+    most_rate: float = 0.01
+    top: int = 5
+    pairs: int = 600_000
+    batch: int = 160
+    steps: int = 2500
+    blind_steps: int = 700
+    warmup_steps: int = 40
+    matrix_rate: float = 0.004
+    gamma_rate: float = 0.05
+    bias_rate: float = 0.005
+    ridge: float = 0.1
+    tune_pairs: int = 2000
+    background: int = 64
+    seed: int = 1
+    checkpoint_seconds: float = 90.0
+    evaluation_seconds: float = 60.0
 
-class Recipe(Section):
+
+class Recipe(Section, frozen=True):
     """A whole recipe; every key has a default, so an empty file is a recipe too."""
 
     name: str = "pocket"
