@@ -76,6 +76,8 @@ class InvestigatorApp(App[None]):
         self.work_changed: Signal[Work] = Signal(self, "work")
         self.store_changed: Signal[str] = Signal(self, "store")
         """Published with the store's trouble in words, empty where all is well."""
+        self.answer_saved: Signal[str] = Signal(self, "saved")
+        """Published with an answer's id once it is in the session file."""
         self.store: Store | None = None
         self.session: Session | None = None
         self.recorder: Recorder | None = None
@@ -113,7 +115,7 @@ class InvestigatorApp(App[None]):
                 from sessions import DEFAULT_SESSION, Recorder
 
                 self.session = await asyncio.to_thread(self.store.session, self.session_name or DEFAULT_SESSION)
-                self.recorder = Recorder(self.store, self.session)
+                self.recorder = Recorder(self.store, self.session, on_saved=self.answer_saved.publish)
         except InvestigatorError as problem:
             self.store_trouble = str(problem)
         self.store_changed.publish(self.store_trouble)

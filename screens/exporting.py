@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ class Exporting:
         except InvestigatorError as problem:
             self.app.tell(str(problem), problem=True)
             return
-        self.app.run_worker(self._write(maker, choice.file), group="export", exit_on_error=False)
+        self.app.run_worker(partial(self._write, maker, choice.file), group="export", exit_on_error=False)
 
     def _maker(self, form: str) -> Callable[[], str]:
         """Return what makes the text; pictures are taken here, on the event loop, the rest may run in a thread."""

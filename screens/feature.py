@@ -56,15 +56,15 @@ class FeatureScreen(BaseScreen[None]):
         """Lay out the head above excerpts and the three lists at their side."""
         yield Static(id="feature-head", markup=False)
         with Container(id="feature-body"):
-            with Vertical(id="feature-excerpts", classes="pane"):
+            with Vertical(id="feature-excerpts", classes="box"):
                 yield ContextList(id="feature-contexts")
                 yield Static(id="feature-token", markup=False)
             with Container(id="feature-side"):
-                with Vertical(id="feature-near", classes="pane"):
+                with Vertical(id="feature-near", classes="box"):
                     yield RowList(id="feature-nearest")
-                with VerticalScroll(id="feature-logits", classes="pane"):
+                with VerticalScroll(id="feature-logits", classes="box"):
                     yield Static(id="feature-logit-lines", markup=False)
-                with Vertical(id="feature-spread", classes="pane"):
+                with Vertical(id="feature-spread", classes="box"):
                     yield Histogram(ascii_marks=self.app.settings.app.marks == "ascii", id="feature-histogram")
 
     def on_mount(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar
 
 from textual import events, on
@@ -21,11 +22,10 @@ from screens.notebook_actions import NotebookActions
 from screens.notebook_rows import COLUMNS, Entry, View, all_tags, parse, read
 from screens.widgets.keys_line import KeysLine
 from screens.widgets.row_table import RowTable
-from screens.work import Work
 from sessions import SavedAnswer
 
 PAUSE = 0.1
-"""Seconds after a typed letter before the store is searched."""
+"""Seconds after a typed letter or a saved answer before the store is searched."""
 
 
 class NotebookScreen(BaseScreen[None]):
@@ -48,28 +48,28 @@ class NotebookScreen(BaseScreen[None]):
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out the search above the list and the preview."""
-        yield Input(placeholder="/ searches words and #tags", id="notebook-search", compact=True)
+        yield Input(placeholder="/ searches words and #tags", id="notebook-search", compact=True, select_on_focus=False)
         with Container(id="notebook-body"):
-            with Vertical(id="notebook-list", classes="pane"):
+            with Vertical(id="notebook-list", classes="box"):
                 yield RowTable(COLUMNS, "title", pointer=self.app.marks.cursor, id="notebook-rows")
                 yield Static(id="notebook-said", markup=False)
-            with VerticalScroll(id="notebook-preview", classes="pane", can_focus=False):
+            with VerticalScroll(id="notebook-preview", classes="box", can_focus=False):
                 yield Static(id="notebook-text", markup=False)
 
     def on_mount(self) -> None:
-        """Follow the store and the work, and list."""
+        """Follow the store, and list."""
         self.query_one("#notebook-preview").border_title = "as it was stored"
         self.app.store_changed.subscribe(self, lambda _: self.reload())
-        self.app.work_changed.subscribe(self, self._work_changed)
+        self.app.answer_saved.subscribe(self, self._answer_saved)
         self.table.focus()
 
     def on_screen_resume(self) -> None:
         """List what was saved meanwhile."""
         self.reload()
 
-    def _work_changed(self, work: Work) -> None:
-        if not work.active and self.is_current:
-            self.set_timer(0.5, self.reload)  # the recorder writes in a thread; half a second is enough for a disk
+    def _answer_saved(self, _: str) -> None:
+        if self.is_current and self.view == "answers":
+            self.run_worker(self._reload_soon, group="notebook-soon", exclusive=True, exit_on_error=False)
 
     @property
     def table(self) -> RowTable:
@@ -92,7 +92,7 @@ class NotebookScreen(BaseScreen[None]):
     def reload(self) -> None:
         """Read the list again."""
         if self.is_mounted:
-            self.run_worker(self._reload(), group="notebook-list", exclusive=True, exit_on_error=False)
+            self.run_worker(self._reload, group="notebook-list", exclusive=True, exit_on_error=False)
 
     async def _reload(self) -> None:
         store, session, search, view = self.app.store, self.app.session, parse(self.typed), self.view
@@ -130,7 +130,9 @@ class NotebookScreen(BaseScreen[None]):
     # Looking.
 
     def _look(self) -> None:
-        self.run_worker(self._read_saved(self.entry), group="notebook-look", exclusive=True, exit_on_error=False)
+        self.run_worker(
+            partial(self._read_saved, self.entry), group="notebook-look", exclusive=True, exit_on_error=False
+        )
 
     async def _read_saved(self, entry: Entry | None) -> None:
         self.saved = None
@@ -165,9 +167,9 @@ class NotebookScreen(BaseScreen[None]):
 
     @on(Input.Changed, "#notebook-search")
     def _typed(self) -> None:
-        self.run_worker(self._search_soon(), group="notebook-search", exclusive=True, exit_on_error=False)
+        self.run_worker(self._reload_soon, group="notebook-soon", exclusive=True, exit_on_error=False)
 
-    async def _search_soon(self) -> None:
+    async def _reload_soon(self) -> None:
         await asyncio.sleep(PAUSE)
         self.reload()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from investigator.errors import InvestigatorError
 from investigator.records import Feature
@@ -38,13 +40,13 @@ class NotebookActions:
             self.app.tell("There is no row here.")
         return entry
 
-    def _run(self, work: object) -> None:
-        self.notebook.run_worker(work, group="notebook-act", exit_on_error=False)  # type: ignore[arg-type]
+    def _run(self, work: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any) -> None:
+        self.notebook.run_worker(partial(work, *arguments), group="notebook-act", exit_on_error=False)
 
     def open(self) -> None:
         """Show the stored answer where it was shown: on the bench, on a feature page, or as text; nothing is asked."""
         if (entry := self._entry()) is not None:
-            self._run(self._open(entry))
+            self._run(self._open, entry)
 
     async def _open(self, entry: Entry) -> None:
         saved = await self._saved(entry)
@@ -72,7 +74,7 @@ class NotebookActions:
     def read(self) -> None:
         """Show everything that was stored."""
         if (entry := self._entry()) is not None:
-            self._run(self._read(entry))
+            self._run(self._read, entry)
 
     async def _read(self, entry: Entry) -> None:
         saved = await self._saved(entry)
@@ -86,7 +88,7 @@ class NotebookActions:
     def copy(self) -> None:
         """Copy the row with what was stored."""
         if (entry := self._entry()) is not None:
-            self._run(self._copy(entry))
+            self._run(self._copy, entry)
 
     async def _copy(self, entry: Entry) -> None:
         saved = await self._saved(entry)
@@ -100,7 +102,7 @@ class NotebookActions:
             return
         finding = entry.finding
         sheet = NoteEditor(one_line(entry.title, 60), finding.note if finding else "", finding.tags if finding else ())
-        self.app.push_screen(sheet, lambda note: self._run(self._noted(entry, note)) if note else None)
+        self.app.push_screen(sheet, lambda note: self._run(self._noted, entry, note) if note else None)
 
     async def _noted(self, entry: Entry, note: Note) -> None:
         if entry.finding is None:
@@ -116,7 +118,10 @@ class NotebookActions:
         if entry.finding is not None:
             self.app.tell("It is kept already; n edits its note and tags.")
         else:
-            self._run(keeping.keep(self.app, entry.answer_id, title=self._title(entry)))
+            self._run(self._keep, entry)
+
+    async def _keep(self, entry: Entry) -> None:
+        await keeping.keep(self.app, entry.answer_id, title=self._title(entry))
 
     def _title(self, entry: Entry) -> str:
         return one_line(f"{entry.kind} {entry.title}", 120)
@@ -129,7 +134,7 @@ class NotebookActions:
             return
         asked = f"Take “{one_line(entry.title, 60)}” out of the findings? Its answer stays stored."
         finding = entry.finding
-        self.app.push_screen(Confirm(asked), lambda yes: self._run(self._drop(finding.id)) if yes else None)
+        self.app.push_screen(Confirm(asked), lambda yes: self._run(self._drop, finding.id) if yes else None)
 
     async def _drop(self, finding_id: str) -> None:
         try:
@@ -144,7 +149,7 @@ class NotebookActions:
         if self.app.store is None:
             self.app.tell(self.app.store_trouble or keeping.NO_STORE, problem=True)
         else:
-            self._run(self._session())
+            self._run(self._session)
 
     async def _session(self) -> None:
         assert self.app.store is not None
@@ -162,4 +167,4 @@ class NotebookActions:
 
     def _switch(self, name: str | None) -> None:
         if name:
-            self._run(keeping.switch_session(self.app, name))
+            self._run(keeping.switch_session, self.app, name)

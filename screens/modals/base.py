@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
 from textual.binding import Binding, BindingType
@@ -17,7 +18,8 @@ T = TypeVar("T")
 class Sheet(ModalScreen[T | None], Generic[T]):
     """A modal box; dismisses with None on esc."""
 
-    CSS_PATH = "modals.tcss"
+    # Absolute, because a relative path would be looked for beside each subclass.
+    CSS_PATH = Path(__file__).with_name("modals.tcss")
     # Over a sheet no screen's key may act, and tab must stay inside it.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Close", id="sheet.close", tooltip="Close this sheet and change nothing"),

@@ -39,7 +39,7 @@ class ExportChooser(Sheet[ExportChoice]):
         yield self.box(
             OptionList(*options, id="export-forms", markup=False, compact=True),
             Label("file"),
-            Input(id="export-file"),
+            Input(id="export-file", select_on_focus=False),
             Static(id="export-trouble", classes="trouble", markup=False),
             id="export",
         )

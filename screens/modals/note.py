@@ -43,7 +43,7 @@ class NoteEditor(Sheet[Note]):
             Label("note"),
             TextArea(self._note, id="note-text"),
             Label("tags, separated by blanks (enter saves)"),
-            Input(" ".join(self._tags), id="note-tags"),
+            Input(" ".join(self._tags), id="note-tags", select_on_focus=False),
             id="note",
         )
 
