@@ -114,11 +114,12 @@ def test_rows_are_distinct_counted_scored_and_ordered(engine: Any, bench: tiny.T
     scored = [row for row in result.rows if row.score.error is None]
     for row in scored:
         assert row.score.score == pytest.approx(l2el.slow_score(engine, soft, row.text), abs=1e-4)
-    rest = [row.score.score for row in scored[3:]]
+    values = {row.text: row.score.score or 0.0 for row in scored}
+    rest = [values[row.text] for row in scored[3:]]
     assert rest == sorted(rest, reverse=True)
-    pool = sorted(scored, key=lambda row: -row.score.score)
-    order = diverse([r.text for r in pool], [r.score.score for r in pool], beta=0.2, keep=3)
-    assert [row.text for row in scored[:3]] == [pool[i].text for i in order]
+    pool = sorted(values, key=lambda text: -values[text])
+    order = diverse(pool, [values[text] for text in pool], beta=0.2, keep=3)
+    assert [row.text for row in scored[:3]] == [pool[i] for i in order]
     assert [row.rank for row in result.rows] == list(range(1, len(result.rows) + 1))
     assert provenance.seed == 0
     assert "12 samples" in provenance.plan
@@ -169,9 +170,14 @@ def test_a_training_label_word_for_word_is_marked(tmp_path: Path, monkeypatch: p
 
 def test_closing_it_while_drawing_stops_the_model(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     subject = engine.parts.subject()
-    calls = []
+    calls: list[int] = []
     body = subject.body
-    monkeypatch.setattr(subject, "body", lambda **given: calls.append(1) or body(**given))
+
+    def counting(**given: Any) -> Any:
+        calls.append(1)
+        return body(**given)
+
+    monkeypatch.setattr(subject, "body", counting)
     verb, _ = engine.resolve(small(engine, max_tokens=30, temperature=1.0))
     steps = engine.run(verb)
     while len(calls) < 4:

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 import tiny
 from investigator.errors import BadInput, ScoreError
 from investigator.records import LabelRow, Labels
-from investigator.sources import Decoder, Difference, Mean, Random
+from investigator.sources import Decoder, Difference, Mean, Random, Source
 from investigator.wire import RankLabels
 
 
@@ -111,11 +111,11 @@ def test_own_sentences_are_ranked_with_their_background_and_failures_are_said(en
 
 
 def test_filter_keeps_the_rank_in_the_whole_ranking(engine: Any, ranked: Labels) -> None:
-    asked = RankLabels(l2el.at(engine), order="score", filter="presidents")
+    asked = RankLabels(l2el.at(engine), order="score", filter="animals")
     filtered = l2el.ask(engine, asked)[1]
     whole = {row.text: row.rank for row in ranked.rows}
-    assert [row.text for row in filtered.rows] == ["references to presidents"]
-    assert filtered.rows[0].rank == whole["references to presidents"]
+    assert [row.text for row in filtered.rows] == ["names of animals"]
+    assert filtered.rows[0].rank == whole["names of animals"]
     high = l2el.ask(engine, RankLabels(l2el.at(engine), order="score", filter="act>0", limit=1000))[1]
     assert {row.text for row in high.rows} == {row.text for row in ranked.rows if row.activation > 0}
 
@@ -126,7 +126,7 @@ def test_all_kinds_of_source_can_be_ranked(engine: Any, bench: tiny.Tiny) -> Non
     mean = statistics["mean"][tiny.LAYER]
     decoder = load_file(bench.sae / "sae_weights.safetensors")["W_dec"][5]
     norm = statistics["background"][tiny.LAYER].norm(dim=-1).mean()
-    vectors = {
+    vectors: dict[Source, torch.Tensor] = {
         l2el.at(engine, 1, 4): hidden[1:4].mean(0),
         Mean("", -1): mean,
         Decoder("L", 5): decoder / decoder.norm() * norm,

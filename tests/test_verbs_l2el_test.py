@@ -87,7 +87,7 @@ def test_the_background_is_measured_once_a_text(engine: Any, monkeypatch: pytest
     body = subject.body
 
     def counting(**given: Any) -> Any:
-        positions.append(given.get("input_ids", given.get("inputs_embeds")).shape[:2].numel())
+        positions.append(next(given[key] for key in ("input_ids", "inputs_embeds") if key in given).shape[:2].numel())
         return body(**given)
 
     monkeypatch.setattr(subject, "body", counting)
