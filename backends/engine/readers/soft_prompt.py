@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from investigator.errors import WorkbenchError
 
-Form = Literal["paper", "directional"]
+Form = Literal["paper", "directional", "slotwise"]
 WEIGHTS = "mapper.safetensors"
 CARD = "mapper.json"
 # Below this distance from the mean there is no direction to speak of; float32 residuals are never this close.
@@ -49,6 +49,7 @@ class SoftPromptMapper(nn.Module):
     `paper`: p_i = gamma_i h + b_i (L2EL, section 3).
     `directional`: p_i = |e| gamma_i W (h - mean) / |h - mean| + b_i, with |e| the mean token embedding norm, `mean` the
     layer's mean activation and one matrix W shared by the slots. At the mean itself the direction is zero.
+    `slotwise`: the same with a matrix W_i for each slot.
     """
 
     mean: Tensor
@@ -57,15 +58,16 @@ class SoftPromptMapper(nn.Module):
     def __init__(
         self, card: MapperCard, *, mean: Tensor | None = None, embedding_norm: float = 1.0, seed: int = 0
     ) -> None:
-        """Start from small gains and biases; the directional form also takes the layer's `mean` `[width]`."""
+        """Start from small gains and biases; forms that read the direction also take the layer's `mean` `[width]`."""
         super().__init__()
         self.card = card
         generator = torch.Generator().manual_seed(seed)
         scale = embedding_norm / card.width**0.5
         self.bias = nn.Parameter(scale * torch.randn(card.slots, card.width, generator=generator))
-        self.gamma = nn.Parameter(torch.full((card.slots,), 0.1 if card.form == "directional" else 0.01))
-        if card.form == "directional":
-            self.matrix = nn.Parameter(torch.eye(card.width))
+        self.gamma = nn.Parameter(torch.full((card.slots,), 0.01 if card.form == "paper" else 0.1))
+        if card.form != "paper":
+            shape = (card.slots, 1, 1) if card.form == "slotwise" else (1, 1)
+            self.matrix = nn.Parameter(torch.eye(card.width).repeat(*shape))
             start = torch.zeros(card.width) if mean is None else mean.detach().to(torch.float32).clone()
             self.register_buffer("mean", start)
             self.register_buffer("embedding_norm", torch.tensor(float(embedding_norm)))
@@ -78,9 +80,13 @@ class SoftPromptMapper(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         """Map activations `[B, width]` to soft prompts `[B, slots, width]`."""
-        if self.card.form == "directional":
-            h = self.embedding_norm * (self.direction(h) @ self.matrix.T)
-        return self.gamma[:, None] * h[..., None, :] + self.bias
+        if self.card.form == "paper":
+            return self.gamma[:, None] * h[..., None, :] + self.bias
+        if self.card.form == "slotwise":
+            h = self.embedding_norm * torch.einsum("...d,sed->...se", self.direction(h), self.matrix)
+        else:
+            h = (self.embedding_norm * (self.direction(h) @ self.matrix.T))[..., None, :]
+        return self.gamma[:, None] * h + self.bias
 
     def blind(self) -> Tensor:
         """Return the soft prompt of a reader that sees nothing of the activation: the biases, `[1, slots, width]`."""

@@ -1,0 +1,1 @@
+"""Figures that say how good a workbench is, measured on held-out test documents."""

@@ -1,0 +1,137 @@
+"""The chain after the language model on a tiny corpus: every stage writes what the next one and the engine read."""
+
+import json
+import lzma
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from backends.engine import labels as label_files
+from backends.engine.evaluating.pocket import evaluate_pocket
+from backends.engine.readers.soft_prompt import SoftPromptMapper
+from backends.engine.statistics import LatentStatistics, LayerStatistics
+from backends.engine.training.folders import Folders
+from backends.engine.training.pocket import run_after_language_model, run_assemble
+from backends.engine.training.progress import Progress
+from backends.engine.training.recipe import Recipe, load_recipe
+from backends.engine.training.stages import Arguments, language_model
+from investigator.errors import WorkbenchError
+from investigator.records import Figure
+from tests.tiny_pocket import RECIPE, write_corpus
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Recipe, Folders]:
+    root = tmp_path_factory.mktemp("tiny")
+    corpus = write_corpus(root / "corpus")
+    folders = Folders(root / "out")
+    folders.root.mkdir()
+    folders.recipe.write_text(RECIPE)
+    recipe = load_recipe(folders.recipe)
+    _exhaust(language_model(Arguments(recipe, folders, corpus, "cpu", "float32")))
+    _exhaust(run_after_language_model(recipe, folders, corpus=corpus))
+    return recipe, folders
+
+
+def _exhaust(steps: Iterator[Progress]) -> list[Progress]:
+    return list(steps)
+
+
+def test_layer_statistics_are_what_the_engine_reads(made: tuple[Recipe, Folders]) -> None:
+    _, folders = made
+    read = LayerStatistics.read(folders.statistics / "layers.safetensors", layers=2, width=32)
+    assert read.background.shape == (2, 6, 32)
+    assert torch.linalg.eigvalsh(read.covariance.double()).min() > -1e-3
+    card = json.loads((folders.statistics / "layers.json").read_text())
+    documents = [place["document"] for place in card["background"]["places"]]
+    assert len(set(documents)) == len(documents)
+    assert all(place["position"] >= 8 for place in card["background"]["places"])
+
+
+def test_latent_statistics_and_contexts_are_what_the_engine_reads(made: tuple[Recipe, Folders]) -> None:
+    _, folders = made
+    folder = folders.statistics / "L1"
+    read = LatentStatistics(64, folder)
+    fired = read.rate > 0
+    assert fired.any() and (read.maximum[fired] > 0).all()
+    assert read.histogram_counts is not None
+    tokens = json.loads((folder / "latents.json").read_text())["figures"]["tokens"]
+    assert read.histogram_counts.sum(1) == pytest.approx(read.rate * tokens, abs=0.6)
+    latent = int(read.rate.argmax())
+    for context in read.contexts(latent):
+        assert 0 < len(context.tokens) <= 12
+        assert context.activations[context.peak] == max(context.activations)
+        assert context.activations[context.peak] == pytest.approx(read.maximum[latent], rel=1.0)
+        assert context.document.startswith("stories:")
+
+
+def test_labels_have_the_fields_of_an_explanation(made: tuple[Recipe, Folders]) -> None:
+    _, folders = made
+    rows = [json.loads(line) for line in folders.labels(1).read_text().splitlines()]
+    assert rows
+    for row in rows:
+        assert isinstance(row["index"], str) and row["layer"] == "1-tiny-res-0k"
+        assert row["typeName"] == "investigator_rule_v1" and row["explanationModelName"] is None
+        assert row["split"] in {"train", "heldout"} and 0.5 <= row["score"] <= 1.0
+        assert row["rule"].startswith(row["evidence"]["rule"])
+    read = label_files.read(folders.labels(1))
+    assert read.labelled == len({row["index"] for row in rows})
+
+
+def test_readers_load_and_their_means_are_finite(made: tuple[Recipe, Folders]) -> None:
+    _, folders = made
+    labels = label_files.read(folders.labels(1))
+    for name, form in (("l2el", "slotwise"), ("l2el-paper", "paper")):
+        mapper = SoftPromptMapper.load(folders.readers / name)
+        assert mapper.card.form == form and mapper.card.steps == 6 and mapper.card.sae == "l1"
+        means = load_file(folders.readers / name / "label_means.safetensors")["means"]
+        assert means.shape == (len(labels.texts),) and means.isfinite().all() and (means < 0).all()
+        card = json.loads((folders.readers / name / "label_means.json").read_text())
+        assert card["labels"] == labels.list_fingerprint
+    blind = SoftPromptMapper.load(folders.readers / "l2el-blind")
+    near, far = torch.zeros(1, 32), torch.full((1, 32), 9.0)
+    assert torch.equal(blind(near), blind(far))
+
+
+def test_a_finished_chain_does_nothing_again(made: tuple[Recipe, Folders]) -> None:
+    recipe, folders = made
+    before = {path: path.stat().st_mtime_ns for path in folders.root.rglob("*") if path.is_file()}
+    steps = _exhaust(run_after_language_model(recipe, folders, corpus=folders.root / "nowhere"))
+    assert all("before" in step.message for step in steps)
+    assert before == {path: path.stat().st_mtime_ns for path in folders.root.rglob("*") if path.is_file()}
+
+
+def test_what_ships_is_enough_for_every_figure(made: tuple[Recipe, Folders], tmp_path: Path) -> None:
+    _, folders = made
+    _exhaust(run_assemble(folders, tmp_path))
+    assert not (tmp_path / "work").exists()
+    figures = {row.name: row for row in evaluate_pocket(tmp_path) if isinstance(row, Figure)}
+    assert {
+        "mapper_nll_gain",
+        "mapper_nll_gain_paper",
+        "true_label_rank",
+        "unseen_label_gain",
+        "verbatim_share",
+        "label_coverage",
+        "bits_per_byte",
+        "sae_variance_unexplained",
+    } <= set(figures)
+    values = {name: row.value for name, row in figures.items() if row.value is not None}
+    assert all(map(math.isfinite, values.values())) and set(figures) - set(values) <= {"unseen_label_rank"}
+    assert 0 <= values["true_label_rank"] <= 1 and values["label_coverage"] > 0
+
+
+def test_an_unfinished_folder_is_not_assembled(tmp_path: Path) -> None:
+    with pytest.raises(WorkbenchError, match="has no subject"):
+        _exhaust(run_assemble(Folders(tmp_path / "empty"), tmp_path / "target"))
+
+
+def test_contexts_are_one_line_a_latent(made: tuple[Recipe, Folders]) -> None:
+    _, folders = made
+    with lzma.open(folders.statistics / "L1" / "contexts.jsonl.xz", "rt") as lines:
+        latents = [json.loads(line)["latent"] for line in lines]
+    assert latents == list(range(64))
