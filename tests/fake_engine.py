@@ -12,8 +12,8 @@ from pathlib import Path
 from backends.base import Lane
 from investigator.errors import BadInput, WorkbenchError
 from investigator.records import (
-    Checkup,
     CheckRow,
+    Checkup,
     Explanations,
     FeatureRow,
     Features,

@@ -19,10 +19,10 @@ from backends.rendezvous import Badge
 from backends.server.scheduler import Child
 from backends.server.serve import live
 from backends.server.service import Service
+from fake_engine import SOURCE, FakeEngine, Gate
 from investigator.events import Answer
 from investigator.settings import Backend, Settings
 from investigator.wire import Event, Explain, Question, RankLabels, Verb
-from tests.fake_engine import SOURCE, FakeEngine, Gate
 
 _ids = itertools.count()
 

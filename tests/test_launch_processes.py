@@ -15,18 +15,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from server_tools import answer, explain, question, until
 
 from backends import launch, rendezvous, start
 from backends.client import SocketBackend
 from backends.rendezvous import Place
+from fake_engine import SOURCE
 from investigator import paths
 from investigator.errors import BackendError, Disconnected, WorkbenchError
 from investigator.settings import Backend, Settings
 from investigator.wire import CheckWorkbench, Question, ShowFeatures, Work
-from tests.fake_engine import SOURCE
-from tests.server_tools import answer, explain, question, until
 
-ENGINE = "tests.fake_engine:make"
+ENGINE = "fake_engine:make"
 ROOT = Path(__file__).parents[1]
 SETTINGS = Settings(backend=Backend(linger=20.0))
 
@@ -43,7 +43,7 @@ def forget_spawned() -> None:
 @pytest.fixture
 async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     """A workbench file's path; the backends started for it are ended afterwards."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
     file = tmp_path / "tiny.toml"
     file.touch()
     yield str(file)
@@ -175,7 +175,7 @@ async def test_an_idle_backend_of_another_build_is_replaced(bench: str) -> None:
 async def test_a_busy_backend_of_another_build_is_reported(bench: str) -> None:
     other = await other_build(bench)
     await other.keep_lease()
-    with pytest.raises(BackendError, match="another build .0.0.9.older.*in use: 1 clients") as caught:
+    with pytest.raises(BackendError, match=r"another build .0\.0\.9.older.*in use: 1 clients") as caught:
         await launch.connect(bench, SETTINGS, engine=ENGINE)
     assert "Close the program" in caught.value.mend
     await other.aclose()

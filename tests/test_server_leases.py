@@ -7,12 +7,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from server_tools import answer, explain, labels, question, raw, running, until
 
 from backends.server import limits
+from fake_engine import Gate
 from investigator.errors import BadInput
 from investigator.wire import CheckWorkbench, Lease
-from tests.fake_engine import Gate
-from tests.server_tools import answer, explain, labels, question, raw, running, until
 
 
 async def test_work_is_dropped_when_its_clients_lease_ends_and_no_sooner(tmp_path: Path) -> None:

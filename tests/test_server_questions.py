@@ -1,4 +1,4 @@
-"""Questions over a real socket: asked once, replayed from any number, cancelled, superseded, refused, kept in bounds."""
+"""Questions over a real socket: asked once, replayed from any number, cancelled, superseded, refused, bounded."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from server_tools import answer, explain, labels, question, raw, running, until
 
 from backends.server import limits
+from fake_engine import SOURCE, Gate
 from investigator.errors import BadInput
 from investigator.wire import CheckWorkbench, Event, Open, Progress, Question, ShowFeatures
-from tests.fake_engine import SOURCE, Gate
-from tests.server_tools import answer, explain, labels, question, raw, running, until
 
 
 async def test_events_are_numbered_replayed_from_any_number_and_the_same_each_time(tmp_path: Path) -> None:
@@ -184,7 +184,9 @@ async def test_a_client_may_have_so_many_questions_and_no_more(tmp_path: Path) -
         await until(lambda: not service.questions.busy)
 
 
-async def test_answers_are_kept_until_acknowledged_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_answers_are_kept_until_acknowledged_within_bounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(limits, "KEPT_QUESTIONS", 3)
     async with running(tmp_path / "s") as (service, client), raw(client) as http:
         asked = [labels() for _ in range(5)]

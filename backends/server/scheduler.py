@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from backends.base import Engine, Lane
 from backends.server import limits, priority
@@ -15,10 +15,19 @@ from backends.server.encoding import log, name_of
 from backends.server.fair import FairQueue
 from backends.server.tasks import Outbox, Task
 from investigator.errors import InvestigatorError, WorkbenchError
+from investigator.records import WorkbenchSummary
 from investigator.wire import Accepted, CheckWorkbench, Event, Verb
 
 Child = Callable[[Verb], Iterator[Event | None]]
 """Runs a verb in a process of its own."""
+
+
+class About(NamedTuple):
+    """What an engine says of itself once it is loaded."""
+
+    workbench: WorkbenchSummary | None = None
+    device: str = ""
+    dtype: str = ""
 
 
 class Scheduler:
@@ -29,6 +38,7 @@ class Scheduler:
     ) -> None:
         self.engine: Engine | None = None
         self.state: Literal["loading", "ready", "failed"] = "loading"
+        self.about = About()
         self.trouble: InvestigatorError | None = None
         """Why loading failed."""
         self.settled = asyncio.Event()
@@ -64,6 +74,8 @@ class Scheduler:
         try:
             self.engine = self._make_engine()
             self.engine.load()
+            # Asked once and here, because a summary may read files and handshakes are answered by the event loop.
+            self.about = About(self.engine.summary(), self.engine.device, self.engine.dtype)
             self.state = "ready"
         except BaseException as error:
             self.trouble = self._why(error)

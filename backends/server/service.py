@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from backends.base import Engine
 from backends.rendezvous import Badge
 from backends.server import limits
@@ -17,7 +15,7 @@ from backends.server.journal import Journal
 from backends.server.leases import Leases
 from backends.server.questions import Questions
 from backends.server.refusals import Refused
-from backends.server.scheduler import Child, Scheduler
+from backends.server.scheduler import About, Child, Scheduler
 from backends.server.tasks import Task
 from investigator import __version__
 from investigator.settings import Settings
@@ -44,12 +42,10 @@ class Service:
     def handshake(self) -> Handshake:
         """Say who is here."""
         scheduler = self.scheduler
-        known = Handshake(PROTOCOL, __version__, self._badge.build, self._badge.pid, self._badge.nonce, scheduler.state)
-        if scheduler.state == "ready" and scheduler.engine is not None:
-            engine = scheduler.engine
-            return msgspec.structs.replace(known, workbench=engine.summary(), device=engine.device, dtype=engine.dtype)
-        trouble = scheduler.trouble
-        return msgspec.structs.replace(known, message=str(trouble) if trouble else "The model is being loaded.")
+        state, badge, trouble = scheduler.state, self._badge, scheduler.trouble
+        message = str(trouble) if trouble else "The model is being loaded." if state == "loading" else ""
+        about = scheduler.about if state == "ready" else About()
+        return Handshake(PROTOCOL, __version__, badge.build, badge.pid, badge.nonce, state, *about, message)
 
     async def settle(self, seconds: float) -> None:
         """Wait until the engine is ready or has failed, but no longer than `seconds`."""
