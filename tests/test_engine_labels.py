@@ -65,7 +65,7 @@ def test_a_missing_column_names_the_row(tmp_path: Path, column: str) -> None:
 
 
 def test_an_index_that_is_no_number_is_named(tmp_path: Path) -> None:
-    with pytest.raises(WorkbenchError, match="'seven'"):
+    with pytest.raises(WorkbenchError, match=r"Row 1 of the labels .*'seven'"):
         labels.read(tiny.write_labels(tmp_path / "l.jsonl", [row("seven", "a")]))
 
 

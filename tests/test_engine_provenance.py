@@ -9,7 +9,7 @@ import xxhash
 import tiny
 from backends.engine import fingerprints
 from investigator.errors import BackendError
-from investigator.sources import Residual
+from investigator.sources import Mean, Residual
 from investigator.wire import Open, ShowFeature, ShowFeatures, ShowLens, Work
 
 IDS = (0, 5, 6, 7)
@@ -22,6 +22,7 @@ def test_only_the_parts_that_a_verb_used_are_named(tmp_path: Path) -> None:
         Open(prompt="cat"): {"subject"},
         ShowLens(place): {"subject"},
         ShowFeatures(place): {"subject", "sae", "labels", "latents"},
+        ShowFeatures(Mean("", -1)): {"subject", "sae", "labels", "latents", "statistics"},
         ShowFeature(3): {"subject", "sae", "labels", "latents"},
     }
     for verb, parts in used.items():
@@ -91,3 +92,21 @@ def test_the_summary_counts_what_is_there(tmp_path: Path) -> None:
         "L",
         len({r["description"] for r in tiny.label_rows()}),
     )
+
+
+def test_the_summary_reads_headers_of_what_nobody_has_asked_about(tmp_path: Path) -> None:
+    bench = tiny.make_workbench(tmp_path)
+    tiny.make_subject(tmp_path / "other", "gpt2", context=48)
+    tiny.make_sae(tmp_path / "saes" / "other", latents=40, layer=1)
+    bench.file.write_text(
+        bench.file.read_text()
+        + '[subjects.other]\nmodel = "other"\n[saes.M]\nsubject = "other"\nlayer = 1\npath = "saes/other"\n'
+    )
+    engine = tiny.make_engine(bench)
+    summary = engine.summary()
+    assert (summary.subjects[1].family, summary.subjects[1].context, summary.subjects[1].layer) == ("gpt2", 48, 1)
+    assert (summary.saes[1].latents, summary.saes[1].labelled) == (40, 0)
+    assert not {("subject", "other"), ("sae", "M")} & set(engine.parts._kept)
+    opened = tiny.ask(engine, Open(prompt="cat and dog", subject="other"))
+    rows = tiny.ask(engine, ShowFeatures(Residual("other", tuple(t.id for t in opened.tokens), -1, -1))).rows
+    assert rows and all(row.labels == () and row.z == 0 for row in rows)

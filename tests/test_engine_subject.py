@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import tiny
-from investigator.errors import BadInput, ScoreError
+from investigator.errors import BadInput, ScoreError, WorkbenchError
 
 PROMPT = "The capital of France is"
 
@@ -122,3 +122,45 @@ def test_a_nan_in_an_activation_is_an_error_that_names_the_layer(tmp_path: Path)
     subject.model.model.layers[2].mlp.down_proj.weight[0, 0] = float("nan")
     with pytest.raises(ScoreError, match="from layer 2 on"):
         subject.capture(subject.encode(PROMPT))
+
+
+class Stages(torch.nn.Module):
+    """Blocks in two lists, as some models of remote code keep them."""
+
+    def __init__(self, blocks: list[torch.nn.Module], order: tuple[int, ...]) -> None:
+        super().__init__()
+        self.first, self.second = torch.nn.ModuleList(blocks[:2]), torch.nn.ModuleList(blocks[2:])
+        self.order = order
+
+    def __getitem__(self, part: slice) -> list[torch.nn.Module]:
+        blocks = [*self.first, *self.second]
+        return [blocks[place] for place in self.order][part]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_blocks_in_no_one_list_are_traced_with_nnsight(tmp_path: Path) -> None:
+    from backends.engine.subject import Subject
+
+    plain = tiny.load_subject(tiny.make_subject(tmp_path))
+    ids = plain.encode(PROMPT)
+    expected = plain.capture(ids)
+    plain.model.model.layers = Stages(list(plain.model.model.layers), (0, 1, 2, 3))
+    staged = Subject("staged", plain.model, plain.tokenizer)
+    assert not staged.in_one_list
+    assert torch.equal(staged.capture(ids), expected)
+    assert torch.equal(staged.norm(expected[-1]), plain.norm(expected[-1]))
+    staged.model.model.layers.order = (0, 2, 1, 3)
+    with pytest.raises(WorkbenchError, match="could not be traced in their order"):
+        staged.capture(ids)
+
+
+def test_a_model_without_end_of_text_is_refused(tmp_path: Path) -> None:
+    from backends.engine.subject import Subject
+
+    loaded = tiny.load_subject(tiny.make_subject(tmp_path))
+    loaded.tokenizer.eos_token = None
+    loaded.model.generation_config.eos_token_id = None
+    with pytest.raises(WorkbenchError, match="end-of-text"):
+        Subject("endless", loaded.model, loaded.tokenizer)
+    loaded.model.generation_config.eos_token_id = [7, 8]
+    assert Subject("two ends", loaded.model, loaded.tokenizer).stop_ids == (7, 8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from torch import nn
@@ -16,31 +17,34 @@ def depth(config: Any) -> int:
     return int(config.get_text_config().num_hidden_layers)
 
 
-def find_blocks(model: nn.Module, count: int) -> list[nn.Module]:
-    """Return the decoder blocks in order: the children of the largest ModuleList that holds `count` modules.
+def find_blocks(model: nn.Module, count: int) -> tuple[list[nn.Module], bool]:
+    """Return the decoder blocks in order, and whether they stand together: a ModuleList or plain siblings.
 
     Llama, Qwen and Gemma keep them at `model.layers`, GPT-2 at `transformer.h`, GPT-NeoX at `gpt_neox.layers`; wrappers
-    with a vision tower hold more lists, of which the language model's is the largest. A model that keeps its blocks as
-    plain attributes is searched for `count` siblings of one class. Raises WorkbenchError where there are none.
+    with a vision tower hold more lists, of which the language model's is the largest. Without such a list the largest
+    group of `count` modules of one class is taken, wherever they stand. Raises WorkbenchError where there is none.
     """
-    lists = [module for module in model.modules() if isinstance(module, nn.ModuleList) and len(module) == count]
-    groups = [list(found) for found in lists] or _siblings(model, count)
+    lists = [list(found) for found in model.modules() if isinstance(found, nn.ModuleList) and len(found) == count]
+    siblings = [] if lists else _siblings(model, count)
+    groups = lists or [*siblings, *_by_class(model.modules(), count)]
     if not groups:
         raise WorkbenchError(
             f"No {count} decoder blocks were found in a {type(model).__name__}.",
             "Open a causal language model whose blocks stand in one list.",
         )
-    return max(groups, key=lambda group: _size(group[0]))
+    blocks = max(groups, key=lambda group: sum(map(_size, group)))
+    return blocks, bool(lists) or any(blocks[0] is group[0] for group in siblings)
 
 
 def _siblings(model: nn.Module, count: int) -> list[list[nn.Module]]:
-    groups: list[list[nn.Module]] = []
-    for parent in model.modules():
-        by_class: dict[type[nn.Module], list[nn.Module]] = {}
-        for child in parent.children():
-            by_class.setdefault(type(child), []).append(child)
-        groups += [group for group in by_class.values() if len(group) == count and _size(group[0])]
-    return groups
+    return [group for parent in model.modules() for group in _by_class(parent.children(), count)]
+
+
+def _by_class(modules: Iterable[nn.Module], count: int) -> list[list[nn.Module]]:
+    groups: dict[type[nn.Module], list[nn.Module]] = {}
+    for module in modules:
+        groups.setdefault(type(module), []).append(module)
+    return [group for group in groups.values() if 1 < count == len(group) and _size(group[0])]
 
 
 def _size(module: nn.Module) -> int:
@@ -48,19 +52,16 @@ def _size(module: nn.Module) -> int:
 
 
 def find_norm(model: nn.Module, blocks: list[nn.Module]) -> nn.Module:
-    """Return the final norm, the module beside the blocks that the head reads through; identity where there is none."""
+    """Return the final norm, through which the head reads: of the outermost module that holds blocks and a norm.
+
+    Identity where there is none.
+    """
     for parent in model.modules():
         children = dict(parent.named_children())
-        if not any(child is blocks[0] or _holds(child, blocks[0]) for child in children.values()):
-            continue
-        for name in _NORM_NAMES:
-            if name in children:
-                return children[name]
+        name = next((name for name in _NORM_NAMES if name in children), None)
+        if name and any(module is blocks[0] for module in parent.modules()):
+            return children[name]
     return nn.Identity()
-
-
-def _holds(module: nn.Module, block: nn.Module) -> bool:
-    return isinstance(module, nn.ModuleList) and any(child is block for child in module)
 
 
 def first_tensor(output: Any) -> Any:

@@ -1,8 +1,8 @@
 """Captures: every layer and position of a prompt, from one forward pass, kept while there is room.
 
-Plain forward hooks on the blocks take them. Measured on pocket (six layers, 30 tokens, two cores, median of 200): see
-`Subject.capture`; nnsight's tracing context does the same work with milliseconds of bookkeeping a pass, so it is only
-the fallback for models whose blocks cannot be found.
+Plain forward hooks on the blocks take them. Measured on a model of pocket's shape (six layers of width 256, 31 tokens,
+one thread, median of 100): 11.4 ms of processor time a pass with hooks, 15.0 ms with nnsight, which also takes a second
+to import. nnsight is the fallback for models whose blocks stand in no one list (`backends.engine.tracing`).
 """
 
 from __future__ import annotations

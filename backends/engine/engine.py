@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from backends.base import Lane
 from backends.engine import provenance, vectors
 from backends.engine.captures import Captures
 from backends.engine.parts import Parts
+from backends.engine.summary import summarise
 from investigator import workbench as workbenches
 from investigator.errors import BackendError
-from investigator.records import Provenance, ReaderSummary, SaeSummary, SubjectSummary, WorkbenchSummary
+from investigator.records import Provenance, WorkbenchSummary
 from investigator.settings import Settings
 from investigator.sources import Source
 from investigator.wire import (
@@ -84,7 +86,7 @@ class WorkbenchEngine:
         """The workbench file as read."""
         return self.parts.workbench
 
-    @property
+    @cached_property
     def name(self) -> str:
         """What opens this workbench again: a bundled name, or the file's path."""
         bundled = next((name for name in workbenches.BUNDLED if workbenches.locate(name) == self.file), None)
@@ -102,40 +104,8 @@ class WorkbenchEngine:
     # What it says of itself
 
     def summary(self) -> WorkbenchSummary:
-        """Return what the workbench names; loads the labels, which are counted, but no further subject."""
-        return WorkbenchSummary(
-            name=self.workbench.name,
-            path=str(self.file),
-            subjects=tuple(self._subject_summary(name) for name in self.workbench.subjects),
-            saes=tuple(self._sae_summary(name) for name in self.workbench.saes),
-            readers=tuple(self._reader_summary(name) for name in self.workbench.readers),
-            example=self.workbench.example,
-        )
-
-    def _subject_summary(self, name: str) -> SubjectSummary:
-        subject = self.parts.subject(name)
-        return SubjectSummary(
-            name=name,
-            family=subject.family,
-            parameters=subject.parameters,
-            layers=subject.layers,
-            width=subject.width,
-            context=subject.context,
-            layer=self.parts.default_layer(name),
-            chat=subject.has_chat,
-        )
-
-    def _sae_summary(self, name: str) -> SaeSummary:
-        sae = self.parts.sae(name)
-        labelled = self.parts.labels(name).labelled
-        return SaeSummary(name=name, subject=sae.subject, layer=sae.layer, latents=sae.latents, labelled=labelled)
-
-    def _reader_summary(self, name: str) -> ReaderSummary:
-        entry = self.workbench.readers[name]
-        labels = len(self.parts.labels(entry.sae).texts) if entry.sae else 0
-        return ReaderSummary(
-            name=name, kind=entry.kind, subject=entry.subject, layer=entry.layer, sae=entry.sae, labels=labels
-        )
+        """Return what the workbench names; its labels are loaded, because they are counted."""
+        return summarise(self.parts, str(self.file))
 
     @property
     def device(self) -> str:

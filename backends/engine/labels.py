@@ -37,7 +37,7 @@ class LabelSet:
     """Latents and their labels: identical rows merged, several labels a latent and several latents a label kept."""
 
     def __init__(self, lines: Iterable[LabelLine]) -> None:
-        """Index the rows; raise WorkbenchError where an index is no number. Rows without a description are left out."""
+        """Index the rows; those without a description are left out."""
         self.texts: list[str] = []
         """Distinct labels, in the order of their first row."""
         self._latents: dict[str, list[int]] = {}
@@ -46,7 +46,7 @@ class LabelSet:
             self._add(line)
 
     def _add(self, line: LabelLine) -> None:
-        text, latent = (line.description or "").strip(), _number(line)
+        text, latent = (line.description or "").strip(), int(line.index)
         if not text or text in self._lines.get(latent, ()):
             return
         if text not in self._latents:
@@ -96,13 +96,6 @@ class LabelSet:
         return fingerprints.of_text("\n".join(self.texts))
 
 
-def _number(line: LabelLine) -> int:
-    try:
-        return int(line.index)
-    except ValueError as error:
-        raise WorkbenchError(f"The label index {line.index!r} is no latent's number.", "Mend that row.") from error
-
-
 def _note(text: str, line: LabelLine) -> LabelNote:
     author = line.explanationModelName or line.authorId or line.typeName or ""
     return LabelNote(text=text, author=author, rule=line.rule or "", score=line.score)
@@ -123,8 +116,10 @@ def _lines(file: Path, data: bytes) -> Iterable[LabelLine]:
         if not line.strip():
             continue
         try:
-            yield decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            row = decoder.decode(line)
+            int(row.index)
+            yield row
+        except (msgspec.DecodeError, ValueError) as error:
             raise WorkbenchError(
                 f"Row {number} of the labels {file} cannot be read: {error}.",
                 'Every row needs the columns "index" (the latent) and "description" (the label).',

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from backends.engine import labels, loading, saes
+from backends.engine import facts, labels, loading, saes
 from backends.engine.labels import LabelSet
 from backends.engine.saes import Sae
 from backends.engine.statistics import LatentStatistics, LayerStatistics
@@ -60,7 +60,7 @@ class Parts:
         if named >= 0:
             return named
         own = [entry.layer for entry in self.workbench.saes.values() if entry.subject == name]
-        return own[0] if own else (2 * self.subject(name).layers) // 3
+        return own[0] if own else (2 * facts.of_subject(self.workbench.subjects[name], self.folder).layers) // 3
 
     def sae_name(self, name: str, subject: str, layer: int) -> str:
         """Return an SAE's name, the first at the layer where none is given; raise BadInput where there is none."""
@@ -95,18 +95,9 @@ class Parts:
                     f"{key} stands at layer {entry.layer}, but {name} has layers 0 to {subject.layers - 1}.",
                     f"Mend `layer` of {key} in the workbench.",
                 )
-        subject.prepend_bos = any(
-            entry.subject == name and self._wants_bos(entry.path) for entry in self.workbench.saes.values()
-        )
+        own = [entry for entry in self.workbench.saes.values() if entry.subject == name]
+        subject.prepend_bos = any(facts.wants_bos(entry, self.folder) for entry in own)
         return subject
-
-    def _wants_bos(self, path: str) -> bool:
-        """Whether an SAE directory says that BOS stood in front of every prompt it was trained on."""
-        from backends.engine import files
-
-        card = self.path(path) / saes.CARD
-        metadata = (files.read_json(card).get("metadata") or {}) if path and card.is_file() else {}
-        return bool(metadata.get("prepend_bos"))
 
     def sae(self, name: str) -> Sae:
         """Return an SAE, loaded and found to fit its subject."""
@@ -132,6 +123,11 @@ class Parts:
                 f"Give [saes.{sae.name}] an SAE that was trained on this model.",
             )
 
+    def latents(self, sae: str) -> int:
+        """Return how many latents an SAE has, from its files' headers where they say it."""
+        found = self.once("facts", sae, lambda: facts.of_sae(self.workbench.saes[sae], self.folder))
+        return found.latents if found else self.sae(sae).latents
+
     def labels(self, sae: str) -> LabelSet:
         """Return an SAE's labels, empty where the workbench names none."""
         return self.once("labels", sae, lambda: self._load_labels(sae))
@@ -139,9 +135,9 @@ class Parts:
     def _load_labels(self, name: str) -> LabelSet:
         file = self.workbench.saes[name].labels
         found = labels.read(self.path(file)) if file else LabelSet(())
-        if found.largest >= self.sae(name).latents:
+        if found.labelled and found.largest >= self.latents(name):
             raise WorkbenchError(
-                f"The labels {self.path(file)} name latent {found.largest}, but {name} has {self.sae(name).latents}.",
+                f"The labels {self.path(file)} name latent {found.largest}, but {name} has {self.latents(name)}.",
                 "Give the label file that was made for this SAE.",
             )
         return found
@@ -150,7 +146,7 @@ class Parts:
         """Return an SAE's statistics, zeros where the workbench names none."""
         folder = self.workbench.saes[sae].statistics
         return self.once(
-            "latents", sae, lambda: LatentStatistics(self.sae(sae).latents, self.path(folder) if folder else None)
+            "latents", sae, lambda: LatentStatistics(self.latents(sae), self.path(folder) if folder else None)
         )
 
     def layer_statistics(self, subject: str) -> LayerStatistics:

@@ -16,6 +16,7 @@ import investigator
 from backends.build import build_id
 from backends.engine import fingerprints, vectors
 from investigator.records import Part, Provenance
+from investigator.sources import Residual, Source
 from investigator.wire import PROTOCOL, Explain, Open, RankLabels, ShowFeature, ShowFeatures, ShowLens, Test, Verb
 
 if TYPE_CHECKING:
@@ -69,12 +70,22 @@ def parts_of(engine: WorkbenchEngine, verb: Verb) -> dict[str, Part]:
             reader, engine.parts.once("print", f"reader {reader}", lambda: _print(engine, entry.path))
         )
         sae = sae or entry.sae
-        statistics = engine.workbench.subjects[subject.name].statistics
-        if statistics:
-            parts["statistics"] = Part(statistics, engine.parts.layer_statistics(subject.name).fingerprint)
     if sae:
         parts |= _sae_parts(engine, sae)
+    file = engine.workbench.subjects[subject.name].statistics
+    if file and ("reader" in parts or any(not isinstance(source, Residual) for source in sources_of(verb))):
+        parts["statistics"] = Part(file, engine.parts.layer_statistics(subject.name).fingerprint)
     return parts
+
+
+def sources_of(verb: Verb) -> tuple[Source, ...]:
+    """Return the sources that a verb asks about."""
+    match verb:
+        case ShowFeatures() | RankLabels() | Explain() | ShowLens():
+            return (verb.source,)
+        case Test():
+            return verb.sources
+    return ()
 
 
 def _print(engine: WorkbenchEngine, path: str) -> str:

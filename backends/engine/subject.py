@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from backends.engine import blocks as finding
-from investigator.errors import BadInput, ScoreError
+from backends.engine.tracing import trace_blocks
+from investigator.errors import BadInput, ScoreError, WorkbenchError
 from investigator.records import Token
 
 _ROWS_AT_ONCE = 65536
@@ -42,10 +43,12 @@ class Subject:
         self.layers = finding.depth(model.config)
         self.context = _context(self.config)
         self.vocabulary = int(self.config.vocab_size)
-        self.blocks = finding.find_blocks(model, self.layers)
+        self.blocks, self.in_one_list = finding.find_blocks(model, self.layers)
         self.norm = finding.find_norm(model, self.blocks)
         self.bos_id: int | None = tokenizer.bos_token_id
-        self.eos_id = _end(tokenizer, model)
+        self.stop_ids = _stops(tokenizer, model)
+        """Tokens that end a text: the generation configuration may name more than the tokenizer (formats.md, G6)."""
+        self.eos_id = self.stop_ids[0]
         self.special_ids: frozenset[int] = frozenset(tokenizer.all_special_ids)
         self.prepend_bos = False
         """Put BOS in front where the tokenizer does not, because an SAE of this subject was trained so."""
@@ -170,18 +173,24 @@ class Subject:
 
         Raises ScoreError where an activation is not finite.
         """
+        with torch.inference_mode():
+            outputs = (
+                self._hooked(ids) if self.in_one_list else trace_blocks(self.model, self.blocks, list(ids), self.device)
+            )
+        captured = torch.stack([output.to(device="cpu", dtype=torch.float32) for output in outputs])
+        self._check_finite(captured)
+        return captured
+
+    def _hooked(self, ids: Sequence[int]) -> list[Tensor]:
         kept: dict[int, Tensor] = {}
         thread = threading.get_ident()
         hooks = [block.register_forward_hook(_keeper(kept, layer, thread)) for layer, block in enumerate(self.blocks)]
         try:
-            with torch.inference_mode():
-                self.body(input_ids=torch.tensor([list(ids)], device=self.device))
+            self.body(input_ids=torch.tensor([list(ids)], device=self.device))
         finally:
             for hook in hooks:
                 hook.remove()
-        captured = torch.stack([kept[layer] for layer in range(self.layers)])
-        self._check_finite(captured)
-        return captured
+        return [kept[layer] for layer in range(self.layers)]
 
     def _check_finite(self, captured: Tensor) -> None:
         if not torch.isfinite(captured).all():
@@ -248,7 +257,7 @@ class Subject:
 def _keeper(kept: dict[int, Tensor], layer: int, thread: int) -> Any:
     def hook(_module: Any, _args: Any, output: Any) -> None:
         if threading.get_ident() == thread:
-            kept[layer] = finding.first_tensor(output)[0].detach().to(device="cpu", dtype=torch.float32)
+            kept[layer] = finding.first_tensor(output)[0].detach()
 
     return hook
 
@@ -271,9 +280,13 @@ def _context(config: Any) -> int:
     return 2048
 
 
-def _end(tokenizer: Any, model: Any) -> int:
-    end = tokenizer.eos_token_id
-    if end is None:
-        named = getattr(model.generation_config, "eos_token_id", None)
-        end = named[0] if isinstance(named, list) else named
-    return int(end) if end is not None else 0
+def _stops(tokenizer: Any, model: Any) -> tuple[int, ...]:
+    """Return the tokens that end a text, the tokenizer's own first; raise WorkbenchError where there is none."""
+    named = getattr(model.generation_config, "eos_token_id", None)
+    more = named if isinstance(named, list) else [named]
+    found = dict.fromkeys(int(token) for token in [tokenizer.eos_token_id, *more] if token is not None)
+    if not found:
+        raise WorkbenchError(
+            "Neither the tokenizer nor the model names an end-of-text token.", "Add eos_token to tokenizer_config.json."
+        )
+    return tuple(found)

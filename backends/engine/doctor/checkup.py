@@ -9,8 +9,9 @@ from pathlib import Path
 from backends.engine.doctor.lines import Checks, guarded, ok
 from backends.engine.doctor.machine import check_device, check_dtype, check_heldout
 from backends.engine.doctor.readers import check_reader
-from backends.engine.doctor.saes import check_sae, wants_bos
-from backends.engine.doctor.subjects import Facts, check_subject, facts_of
+from backends.engine.doctor.saes import check_sae
+from backends.engine.doctor.subjects import check_subject
+from backends.engine.facts import SubjectFacts, of_subject, wants_bos
 from investigator import workbench as workbenches
 from investigator.errors import InvestigatorError
 from investigator.records import CheckRow
@@ -37,7 +38,7 @@ def check_workbench(file: Path, settings: Settings) -> Checks:
 
 
 def _check_parts(found: Workbench, base: Path, settings: Settings) -> Checks:
-    facts: dict[str, Facts | None] = {name: _facts(found, name, base) for name in found.subjects}
+    facts: dict[str, SubjectFacts | None] = {name: _facts(found, name, base) for name in found.subjects}
     for name, subject in found.subjects.items():
         bos = any(_bos(found, key, base) for key, entry in found.saes.items() if entry.subject == name)
         check = partial(check_subject, name, subject, base, settings.backend, bos=bos)
@@ -49,10 +50,10 @@ def _check_parts(found: Workbench, base: Path, settings: Settings) -> Checks:
     yield from guarded("held-out documents", lambda: check_heldout(found.heldout, base))
 
 
-def _facts(found: Workbench, name: str, base: Path) -> Facts | None:
+def _facts(found: Workbench, name: str, base: Path) -> SubjectFacts | None:
     """Return a subject's facts, None where they cannot be read: its own check then says why."""
     try:
-        return facts_of(found.subjects[name], base)
+        return of_subject(found.subjects[name], base)
     except InvestigatorError:
         return None
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from backends.engine import fingerprints
 from backends.engine.doctor.lines import Checks, error, ok, warning
-from backends.engine.doctor.subjects import Facts
+from backends.engine.facts import SubjectFacts
 from investigator.workbench import ReaderEntry, Workbench
 
 
-def check_reader(name: str, entry: ReaderEntry, workbench: Workbench, base: Path, facts: Facts | None) -> Checks:
+def check_reader(name: str, entry: ReaderEntry, workbench: Workbench, base: Path, facts: SubjectFacts | None) -> Checks:
     """Check one reader against its subject (None where that could not be read)."""
     from backends.engine import files
     from backends.engine.readers import soft_prompt
@@ -32,7 +32,7 @@ def check_reader(name: str, entry: ReaderEntry, workbench: Workbench, base: Path
     yield from _means(name, entry, workbench, folder)
 
 
-def _misfit(entry: ReaderEntry, facts: Facts | None, width: int, layer: int) -> str:
+def _misfit(entry: ReaderEntry, facts: SubjectFacts | None, width: int, layer: int) -> str:
     if facts and width != facts.width:
         return f"It maps vectors of width {width}, but {entry.subject} has width {facts.width}."
     if layer != entry.layer:

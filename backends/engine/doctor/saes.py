@@ -3,64 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from backends.engine import files, labels
 from backends.engine import saes as reading
 from backends.engine.doctor.lines import Checks, error, ok, warning
-from backends.engine.doctor.subjects import Facts
+from backends.engine.facts import SubjectFacts, of_sae
+from investigator.records import CheckRow
 from investigator.workbench import SaeEntry
 
 
-def wants_bos(entry: SaeEntry, base: Path) -> bool:
-    """Whether a SAELens directory says that BOS stood in front of every prompt it was trained on."""
-    card = base / entry.path / reading.CARD
-    if not entry.path or not card.is_file():
-        return False
-    return bool((files.read_json(card).get("metadata") or {}).get("prepend_bos"))
-
-
-def check_sae(name: str, entry: SaeEntry, base: Path, facts: Facts | None) -> Checks:
+def check_sae(name: str, entry: SaeEntry, base: Path, facts: SubjectFacts | None) -> Checks:
     """Check one SAE against its subject (None where that could not be read)."""
     title = f"SAE {name}"
-    if not entry.path:
+    found = of_sae(entry, base)
+    if found is None:
         yield warning(
             title,
             f"It is {entry.release}/{entry.id}, which sae-lens loads when it is first asked for.",
             "Nothing need be done where the machine reaches the hub.",
         )
         return
-    width, latents, said = _shape(base / entry.path)
-    if facts and width != facts.width:
+    if facts and found.width != facts.width:
         yield error(
             title,
-            f"It reads vectors of width {width}, but {entry.subject} has width {facts.width}.",
+            f"It reads vectors of width {found.width}, but {entry.subject} has width {facts.width}.",
             "Give an SAE that was trained on this model.",
         )
     else:
-        yield ok(title, said)
+        how = "read directly" if found.plain else "read by sae-lens"
+        yield ok(title, f"{found.kind}, {found.latents:,} latents, {how}.")
     yield _hook(name, entry, base, facts)
-    yield from _labels(name, entry, base, latents)
-    yield from _statistics(name, entry, base, latents)
+    yield from _labels(name, entry, base, found.latents)
+    yield from _statistics(name, entry, base, found.latents)
 
 
-def _shape(path: Path) -> tuple[int, int, str]:
-    """Return width, number of latents and a sentence, from the card and the header of the weights."""
-    scope = reading.scope_file(path)
-    if scope is not None and scope.suffix == ".npz":
-        sae = reading.load(path, name="", subject="", layer=0)
-        return sae.width, sae.latents, f"Gemma Scope JumpReLU, {sae.latents:,} latents."
-    card = files.read_json(path / reading.CARD)
-    header = files.header(path / reading.WEIGHTS)
-    width, latents = int(card["d_in"]), int(card["d_sae"])
-    found = tuple(header.get("W_dec", {}).get("shape", ()))
-    if found and found != (latents, width):
-        reading.complain_of_shape(path / reading.WEIGHTS, "W_dec", found, (latents, width))
-    how = "read directly" if reading.plain_kind(card) else "read by sae-lens"
-    return width, latents, f"{card.get('architecture')}, {latents:,} latents, {how}."
-
-
-def _hook(name: str, entry: SaeEntry, base: Path, facts: Facts | None) -> Any:
+def _hook(name: str, entry: SaeEntry, base: Path, facts: SubjectFacts | None) -> CheckRow:
     title = f"SAE {name}: hook point"
     if facts and not 0 <= entry.layer < facts.layers:
         return error(

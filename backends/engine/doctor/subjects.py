@@ -2,63 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backends.engine import files, loading
+from backends.engine import files
 from backends.engine.doctor.lines import Checks, error, ok, warning
-from investigator.errors import WorkbenchError
+from backends.engine.facts import SubjectFacts, of_subject
+from investigator.records import CheckRow
 from investigator.settings import Backend
 from investigator.workbench import SubjectEntry
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8, "auto": 4}
 # Weights, once more a fifth for activations, key/value states and the libraries themselves.
 _HEADROOM = 1.2
-_WIDTH, _LAYERS = ("hidden_size", "n_embd", "d_model"), ("num_hidden_layers", "n_layer", "num_layers")
-_CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len")
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a subject's configuration and weight headers say."""
-
-    folder: Path
-    family: str
-    width: int
-    layers: int
-    context: int
-    vocabulary: int
-    parameters: int
-
-
-def _first(config: dict[str, Any], keys: tuple[str, ...]) -> int:
-    return next((int(config[key]) for key in keys if config.get(key)), 0)
-
-
-def facts_of(entry: SubjectEntry, base: Path) -> Facts:
-    """Read a subject's configuration and weight headers; raise WorkbenchError where they are missing or cut short."""
-    folder = loading.local_folder(entry.model, base) or loading.cached_folder(entry.model, entry.revision)
-    whole = files.read_json(folder / "config.json")
-    config = whole.get("text_config") or whole
-    width, layers = _first(config, _WIDTH), _first(config, _LAYERS)
-    if not width or not layers:
-        raise WorkbenchError(f"{folder / 'config.json'} names no width or no layers.", "Give a causal language model.")
-    parameters = sum(files.parameters(files.header(file)) for file in files.weight_files(folder))
-    return Facts(
-        folder=folder,
-        family=str(whole.get("model_type", "unknown")),
-        width=width,
-        layers=layers,
-        context=_first(config, _CONTEXT),
-        vocabulary=_first(config, ("vocab_size",)),
-        parameters=parameters,
-    )
 
 
 def check_subject(name: str, entry: SubjectEntry, base: Path, settings: Backend, *, bos: bool) -> Checks:
     """Check one subject; `bos` says whether an SAE of it was trained with BOS in front."""
-    facts = facts_of(entry, base)
+    facts = of_subject(entry, base)
     millions = f"{facts.parameters / 1e6:,.1f} million weights"
     yield ok(
         f"subject {name}",
@@ -71,7 +32,7 @@ def check_subject(name: str, entry: SubjectEntry, base: Path, settings: Backend,
     yield from _statistics(name, entry, base, facts)
 
 
-def _memory(name: str, entry: SubjectEntry, facts: Facts, settings: Backend) -> Checks:
+def _memory(name: str, entry: SubjectEntry, facts: SubjectFacts, settings: Backend) -> Checks:
     title, free = f"subject {name}: memory", files.free_memory()
     if not facts.parameters:
         yield warning(title, "Its weights are no safetensors files, so their size is not known.", "Convert them.")
@@ -92,7 +53,7 @@ def _size(count: float) -> str:
     return f"{count / 1e6:,.0f} MB" if count < 1e9 else f"{count / 1e9:,.1f} GB"
 
 
-def _tokenizer(name: str, facts: Facts, *, bos: bool) -> Checks:
+def _tokenizer(name: str, facts: SubjectFacts, *, bos: bool) -> Checks:
     title, file = f"subject {name}: tokenizer", facts.folder / "tokenizer.json"
     if not file.is_file():
         yield warning(
@@ -112,7 +73,7 @@ def _tokenizer(name: str, facts: Facts, *, bos: bool) -> Checks:
     yield _chat(name, facts)
 
 
-def _bos(title: str, tokenizer: Any, facts: Facts, *, wanted: bool) -> Any:
+def _bos(title: str, tokenizer: Any, facts: SubjectFacts, *, wanted: bool) -> CheckRow:
     config = facts.folder / "tokenizer_config.json"
     found = (files.read_json(config) if config.is_file() else {}).get("bos_token")
     text = found.get("content") if isinstance(found, dict) else found
@@ -130,18 +91,13 @@ def _bos(title: str, tokenizer: Any, facts: Facts, *, wanted: bool) -> Any:
     return ok(title, "No BOS is put in front of prompts.")
 
 
-def _chat(name: str, facts: Facts) -> Any:
-    config = facts.folder / "tokenizer_config.json"
-    has = (facts.folder / "chat_template.jinja").is_file() or (
-        config.is_file() and bool(files.read_json(config).get("chat_template"))
-    )
-    said = (
-        "It has one; --chat wraps a prompt as a user turn." if has else "It has none; prompts are read as plain text."
-    )
+def _chat(name: str, facts: SubjectFacts) -> CheckRow:
+    has = "It has one; --chat wraps a prompt as a user turn."
+    said = has if facts.chat else "It has none; prompts are read as plain text."
     return ok(f"subject {name}: chat template", said)
 
 
-def _embedding_scale(name: str, facts: Facts) -> Any:
+def _embedding_scale(name: str, facts: SubjectFacts) -> CheckRow:
     title = f"subject {name}: embedding scale"
     if not facts.family.startswith("gemma"):
         return ok(title, "Embeddings are not scaled.")
@@ -150,7 +106,7 @@ def _embedding_scale(name: str, facts: Facts) -> Any:
     )
 
 
-def _statistics(name: str, entry: SubjectEntry, base: Path, facts: Facts) -> Checks:
+def _statistics(name: str, entry: SubjectEntry, base: Path, facts: SubjectFacts) -> Checks:
     title = f"subject {name}: statistics"
     if not entry.statistics:
         yield warning(

@@ -96,7 +96,7 @@ def write(subject: Subject, ids: list[int], count: int, seed: int | None) -> Ite
         with torch.inference_mode():
             hidden, cache = subject.body(input_ids=new, past_key_values=cache, use_cache=True)
             token = _choose(subject.head(hidden[0, -1]).float().cpu(), generator)
-        if token == subject.eos_id:
+        if token in subject.stop_ids:
             return
         yield token
         new = torch.tensor([[token]], device=subject.device)
