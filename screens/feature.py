@@ -54,7 +54,9 @@ class FeatureScreen(BaseScreen[None]):
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out the head above excerpts and the three lists at their side."""
+        ascii_marks = self.app.settings.app.marks == "ascii"
         yield Static(id="feature-head", markup=False)
+        yield Histogram(ascii_marks=ascii_marks, id="feature-flat")
         with Container(id="feature-body"):
             with Vertical(id="feature-excerpts", classes="box"):
                 yield ContextList(id="feature-contexts")
@@ -65,7 +67,7 @@ class FeatureScreen(BaseScreen[None]):
                 with VerticalScroll(id="feature-logits", classes="box"):
                     yield Static(id="feature-logit-lines", markup=False)
                 with Vertical(id="feature-spread", classes="box"):
-                    yield Histogram(ascii_marks=self.app.settings.app.marks == "ascii", id="feature-histogram")
+                    yield Histogram(ascii_marks=ascii_marks, id="feature-histogram")
 
     def on_mount(self) -> None:
         """Name the panes and ask, unless a stored page was given."""
@@ -118,24 +120,27 @@ class FeatureScreen(BaseScreen[None]):
         self.feature, self.answer_id = None, ""
         self.query_one(ContextList).show(())
         self.query_one("#feature-nearest", RowList).draw(())
-        for name in ("logit-lines", "token", "histogram"):
+        for name in ("logit-lines", "token"):
             self.query_one(f"#feature-{name}", Static).update("")
+        for histogram in self.query(Histogram):
+            histogram.draw((), ())
 
     def _show(self, feature: Feature, answer_id: str) -> None:
         self.feature, self.answer_id, self.sae = feature, answer_id, feature.sae
-        self._head([feature_text.heading(feature), *feature_text.label_lines(feature)])
+        self._head([*feature_text.label_lines(feature), feature_text.heading(feature)])
         self.query_one(ContextList).show(feature.contexts)
         nearest = self.query_one("#feature-nearest", RowList)
         nearest.draw((str(one.latent), Content(feature_text.neighbour_line(one))) for one in feature.nearest)
         logits = feature_text.logit_lines(feature.top_logits, feature.bottom_logits)
         self.query_one("#feature-logit-lines", Static).update(Content("\n".join(logits)))
-        self.query_one(Histogram).draw(feature.histogram_edges, feature.histogram_counts)
+        for histogram in self.query(Histogram):
+            histogram.draw(feature.histogram_edges, feature.histogram_counts)
         self._say_token()
 
     def _head(self, lines: list[str]) -> None:
-        trail = " ‹ ".join(str(latent) for latent, _ in reversed(self.trail[-6:]))
-        shown = [*lines, f"came from {trail} (backspace)"] if trail else lines
-        self.query_one("#feature-head", Static).update(Content("\n".join(shown)))
+        self.query_one("#feature-head", Static).update(Content("\n".join(lines)))
+        trail = " ‹ ".join(str(latent) for latent, _ in reversed(self.trail[-4:]))
+        self.query_one("#feature-near").border_subtitle = f"came from {trail}" if trail else ""
 
     def _say_token(self) -> None:
         self.query_one("#feature-token", Static).update(Content(self.query_one(ContextList).in_words()))

@@ -14,8 +14,8 @@ NO_LABEL = "(no label: no pattern was clear enough)"
 def heading(feature: Feature) -> str:
     """Return the latent, its SAE and its statistics on one line."""
     return (
-        f"latent {feature.latent} of {inert(feature.sae)} · fires on {feature.rate:.3%} of tokens · "
-        f"median {feature.median:+.2f} · IQR {feature.iqr:.2f} · largest {feature.maximum:.2f}"
+        f"latent {feature.latent} · {inert(feature.sae)} · rate {feature.rate:.3%} · "
+        f"median {feature.median:+.2f} · IQR {feature.iqr:.2f} · max {feature.maximum:.2f}"
     )
 
 

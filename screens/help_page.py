@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import resources
 from typing import ClassVar
 
+from rich.table import Table
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
+from textual.widget import Widget
 from textual.widgets import Markdown
 
 from screens import keys
@@ -24,20 +28,31 @@ def words(room: str) -> str:
     return (resources.files("screens") / "help" / f"{name}.md").read_text(encoding="utf-8")
 
 
-def key_table(room: str, keymap: Mapping[str, str]) -> str:
-    """Return a room's keys as a markdown table: keys in force, what they do, and the id that the keymap file names."""
-    lines = ["| keys | what they do | id |", "|---|---|---|"]
-    for action in keys.of(room):
-        shown = "  ".join(f"`{keys.symbol(key)}`" for key in keys.keys_of(action, keymap))
-        lines.append(f"| {shown} | {action.tooltip} | {action.id} |")
-    return "\n".join(lines)
+@dataclass(frozen=True)
+class KeyLine:
+    """One action of a help page."""
+
+    keys: str
+    """The keys in force, as a person reads them."""
+    does: str
+    id: str
+    """What the keymap file names."""
 
 
-def page(room: str, keymap: Mapping[str, str]) -> str:
-    """Return the whole page of a room in markdown, the keys that work everywhere last."""
-    parts = [words(room), "## Keys here", key_table(room, keymap)] if keys.of(room) and room != "app" else []
-    parts += ["## Keys in the plot", key_table("plot", keymap)] if room == "bench" else []
-    return "\n\n".join([*parts, "## Keys everywhere", key_table("app", keymap), words("app")])
+def key_lines(room: str, keymap: Mapping[str, str]) -> list[KeyLine]:
+    """Return a room's actions with the keys in force."""
+    return [
+        KeyLine(" ".join(map(keys.symbol, keys.keys_of(action, keymap))), action.tooltip, action.id)
+        for action in keys.of(room)
+    ]
+
+
+def page(room: str, keymap: Mapping[str, str]) -> list[str | list[KeyLine]]:
+    """Return a room's page: its keys, its words, then those of the whole app; words are markdown."""
+    here = room if room in TITLES and room != "app" else ""
+    parts: list[str | list[KeyLine]] = [key_lines(here, keymap), words(here)] if here else []
+    parts += ["## In the plot", key_lines("plot", keymap)] if here == "bench" else []
+    return [*parts, "## Keys everywhere", key_lines("app", keymap), words("app")]
 
 
 class HelpScreen(Sheet[None]):
@@ -54,8 +69,39 @@ class HelpScreen(Sheet[None]):
     def compose(self) -> ComposeResult:
         """Lay out the scrolling page."""
         moved: dict[str, str] = getattr(self.app, "moved_keys", {})
-        yield self.box(VerticalScroll(Markdown(page(self.room, moved), open_links=False)), id="help")
+        yield self.box(VerticalScroll(*map(self._part, page(self.room, moved))), id="help")
+
+    def _part(self, part: str | list[KeyLine]) -> Widget:
+        return Markdown(part, open_links=False) if isinstance(part, str) else KeyTable(part)
 
     def on_mount(self) -> None:
         """Let the arrows scroll at once."""
         self.query_one(VerticalScroll).focus()
+
+
+class KeyTable(Widget):
+    """Keys, what they do and their ids, one action a line where the width allows."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"keytable--key", "keytable--id"}
+    DEFAULT_CSS = """
+    KeyTable {
+        height: auto;
+        & > .keytable--key { color: $accent; text-style: bold; }
+        & > .keytable--id { color: $text-muted; }
+    }
+    """
+
+    def __init__(self, lines: list[KeyLine]) -> None:
+        super().__init__()
+        self.key_lines = lines
+
+    def render(self) -> Table:
+        """Return the table; its cells are `Text`, because a key such as [ would be read as markup."""
+        table = Table.grid(padding=(0, 2), expand=True)
+        key, id = (self.get_component_rich_style(f"keytable--{name}") for name in ("key", "id"))
+        table.add_column(no_wrap=True, min_width=9)
+        table.add_column(ratio=1)
+        table.add_column(no_wrap=True, justify="right")
+        for line in self.key_lines:
+            table.add_row(Text(line.keys, key), Text(line.does), Text(line.id, id))
+        return table

@@ -20,6 +20,7 @@ from screens.messages import WorkChanged
 if TYPE_CHECKING:
     from backends.base import Backend
     from screens.app import InvestigatorApp
+    from sessions import Recorder
 
 State = Literal["waiting", "queued", "running", "done", "stopped", "error", "disconnected", "superseded"]
 """waiting: the backend is not ready yet; queued: asked, not yet begun; the last five are ends."""
@@ -28,6 +29,10 @@ PERIOD = 0.1
 """Seconds between two repaints of one streaming pane: ten a second is as fast as a person reads."""
 STORED = 256
 """Answers kept to be shown at once when their question comes again."""
+
+
+EARLIEST = 64
+"""Answers that wait for the session to open; where none ever opens, older ones are let go."""
 
 
 class Work:
@@ -48,7 +53,7 @@ class Work:
         self.started = time.monotonic()
         self.seconds = 0.0
         """How long it took, once ended."""
-        self.told = 0.0
+        self.told = float("-inf")
         """When the listener was last told."""
         self.telling = False
         """Whether a timer will tell the listener soon."""
@@ -91,6 +96,8 @@ class Asker:
         self.ready = asyncio.Event()
         self.running: dict[str, Work] = {}
         """Active work by slot."""
+        self.unrecorded: list[Work] = []
+        """Questions asked while no session was open."""
         self._stored: OrderedDict[bytes, Answer] = OrderedDict()
 
     def attach(self, backend: Backend | None) -> None:
@@ -189,9 +196,18 @@ class Asker:
             self._settle(work)
 
     def _stream(self, work: Work, backend: Backend) -> AsyncIterator[Event]:
-        events = backend.ask(work.question)
-        recorder = self.app.recorder
-        return recorder.record(work.question, events) if recorder is not None else events
+        events, recorder = backend.ask(work.question), self.app.recorder
+        if recorder is not None:
+            return recorder.record(work.question, events)
+        self.unrecorded = [*self.unrecorded[1 - EARLIEST :], work]
+        return events
+
+    def record_earlier(self, recorder: Recorder) -> None:
+        """Hand over what was asked before the session was open: a warm backend answers sooner than a disk opens."""
+        for work in self.unrecorded:
+            if work.answer.ended:
+                recorder.save(work.question, work.answer)
+        self.unrecorded = [work for work in self.unrecorded if not work.answer.ended]
 
     def _apply(self, work: Work, event: Event) -> None:
         if not work.active:
@@ -207,6 +223,9 @@ class Asker:
         if not work.active:
             return
         answer = work.answer
+        if work in self.unrecorded and self.app.recorder is not None and answer.ended:
+            self.unrecorded.remove(work)
+            self.app.recorder.save(work.question, answer)
         if answer.result is not None:
             self._store(work.verb, answer)
             self._finish(work, "done")

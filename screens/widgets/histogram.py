@@ -59,16 +59,26 @@ class Histogram(Static):
         """Return the text form."""
         return in_words(self.edges, self.counts)
 
+    def on_resize(self) -> None:
+        """Draw again to the height there is."""
+        self.update(Content("\n".join(self._lines())))
+
     def _lines(self) -> list[str]:
         if not any(self.counts) or len(self.edges) != len(self.counts) + 1:
-            return ["No activations were recorded for this latent."]
+            return ["No activations were recorded for this latent."] if self.counts or self.edges else []
+        if 0 < self.size.height < 3:
+            return [self._flat()]
         # Twice the width where it fits: 20 bins in 40 cells read better than in 20.
         wide = 2 if len(self.counts) <= 32 else 1
         width = wide * len(self.counts)
         low, high = f"{self.edges[0]:.3g}", f"{self.edges[-1]:.3g}"
         axis = low + " " * max(1, width - len(low) - len(high)) + high
         return [
-            *columns(self.counts, self.rows, self.blocks, wide),
+            *columns(self.counts, max(1, min(self.rows, self.size.height - 2)), self.blocks, wide),
             axis,
             f"activation · {sum(self.counts):,} tokens · log scale",
         ]
+
+    def _flat(self) -> str:
+        bars = columns(self.counts, 1, self.blocks)[0]
+        return f"activations {self.edges[0]:.3g} {bars} {self.edges[-1]:.3g} · {sum(self.counts):,} tokens · log scale"
