@@ -58,10 +58,7 @@ async def test_the_client_renews_its_lease(tmp_path: Path) -> None:
         assert service.leases.clients == ()
 
 
-async def test_it_leaves_after_lingering_but_not_while_somebody_is_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(limits, "STARTUP_GRACE", 0.1)
+async def test_it_leaves_after_lingering_but_not_while_somebody_is_here(tmp_path: Path) -> None:
     gate = Gate(hold=True)
     async with running(tmp_path / "s", gate, linger=0.1) as (service, client):
         task = asyncio.create_task(answer(client, explain(samples=1)))
