@@ -47,6 +47,15 @@ def key_lines(room: str, keymap: Mapping[str, str]) -> list[KeyLine]:
     ]
 
 
+def key_table(room: str, keymap: Mapping[str, str]) -> str:
+    """Return a room's keys as a markdown table, which the documentation repeats."""
+    lines = ["| keys | what they do | id |", "|---|---|---|"]
+    for action in keys.of(room):
+        shown = "  ".join(f"`{keys.symbol(key)}`" for key in keys.keys_of(action, keymap))
+        lines.append(f"| {shown} | {action.tooltip} | {action.id} |")
+    return "\n".join(lines)
+
+
 def page(room: str, keymap: Mapping[str, str]) -> list[str | list[KeyLine]]:
     """Return a room's page: its keys, its words, then those of the whole app; words are markdown."""
     here = room if room in TITLES and room != "app" else ""
