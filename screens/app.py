@@ -116,6 +116,7 @@ class InvestigatorApp(App[None]):
 
                 self.session = await asyncio.to_thread(self.store.session, self.session_name or DEFAULT_SESSION)
                 self.recorder = Recorder(self.store, self.session, on_saved=self.answer_saved.publish)
+                self.asker.record_earlier(self.recorder)
         except InvestigatorError as problem:
             self.store_trouble = str(problem)
         self.store_changed.publish(self.store_trouble)
@@ -168,6 +169,12 @@ class InvestigatorApp(App[None]):
         if self.current_mode != "bench":
             await self.switch_mode("bench")
         self.screen_stack[0].post_message(message)
+
+    def action_stop_work(self) -> None:
+        """Stop the work of the screen below all sheets."""
+        below = next((screen for screen in reversed(self.screen_stack) if hasattr(screen, "stop_work")), None)
+        if below is not None:
+            below.stop_work()
 
     def action_help(self) -> None:
         """Show the current screen's help page."""

@@ -63,7 +63,7 @@ class BaseScreen(Screen[T]):
         """Return where the screen is, for the status line: `L3`."""
         return ""
 
-    def action_stop_work(self) -> None:
+    def stop_work(self) -> None:
         """Stop the focused pane's work, else whatever runs on the model."""
         asker = self.app.asker
         if not (self.work_slot and asker.stop(self.work_slot)) and not any(map(asker.stop, list(asker.running))):

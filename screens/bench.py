@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from dataclasses import replace
 
 from textual import events, on
-from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from investigator.records import Lens, Opened
-from investigator.text import inert
 from investigator.wire import Open
-from screens import bench_draw, keys, trace
-from screens.base import BaseScreen
-from screens.bench_ask import CONTINUE, Asking
+from screens import bench_draw, late, trace
+from screens.bench_ask import Asking
+from screens.bench_keys import BenchKeys
 from screens.bench_panes import Panes
 from screens.bench_place import Place
 from screens.bench_row_actions import RowActions
@@ -36,18 +34,19 @@ from screens.widgets.token_strip import TokenStrip
 from screens.work import Work
 
 
-class BenchScreen(BaseScreen[None]):
+class BenchScreen(BenchKeys):
     """The main screen. It holds the place; `Asking` asks, `Panes` moves the focus, `RowActions` acts on a row."""
 
-    ROOM = "bench"
     CSS_PATH = "bench.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("bench")
 
     def __init__(self) -> None:
         super().__init__()
         self.place: Place | None = None
         self.lens: Lens | None = None
         self.open_work: Work | None = None
+        self._late = False
+        self.reopened = False
+        """Whether the place came with a saved answer."""
         self.features, self.labels, self.explanations = FeaturePane(), LabelPane(), ExplanationPane()
         self.panes: tuple[Pane, ...] = (self.features, self.labels, self.explanations)
         self.hypothesis, self.findings = HypothesisBar(), FindingsList()
@@ -96,15 +95,25 @@ class BenchScreen(BaseScreen[None]):
         book = self.app.book
         chat = bool(book and book.subjects and book.subjects[0].chat)
         self.prompt_bar.show(prompt)
+        self.reopened = False
         self.asking.open(Open(prompt=prompt, chat=chat))
 
+    def open_ids(self, verb: Open) -> None:
+        """Open exact tokens, in place of a reopened answer's too."""
+        self.reopened = False
+        self.asking.open(verb)
+
     def _opened(self, opened: Opened) -> None:
+        if self.place is not None and self.reopened and self.place.of_prompt(opened):
+            # A saved answer brought its own tokens and place; only the norms were missing.
+            self.place = replace(self.place, opened=opened)
+            return
         layer = self.place.layer if self.place else self._first_layer()
-        self.lens = None
+        self.lens, self.reopened = None, False
         for pane in self.panes:
             pane.forget()
         self.hypothesis.forget()
-        self.prompt_bar.show(inert(opened.prompt))
+        self.prompt_bar.show(opened.prompt)
         self.go(Place(opened, min(layer, opened.layers - 1), len(opened.tokens) - 1))
 
     def _first_layer(self) -> int:
@@ -115,32 +124,11 @@ class BenchScreen(BaseScreen[None]):
 
     def go(self, place: Place) -> None:
         """Put the cursor somewhere and ask what belongs there."""
-        layer = self.place.layer if self.place else None
-        self.place = place
-        if layer != place.layer or not self.app.asker.running.get("lens"):
-            self.lens = self.lens if layer is not None else None
+        old, self.place = self.place, place
+        if old is None or old.opened is not place.opened or old.position != place.position:
+            self.lens = None
         bench_draw.place(self)
         self.asking.moved(place)
-
-    def action_token(self, by: int) -> None:
-        """Move to another token."""
-        if self.place:
-            self.go(self.place.at_token(self.place.position + by))
-
-    def action_token_end(self, side: int) -> None:
-        """Move to the first or the last token."""
-        if self.place:
-            self.go(self.place.at_token(0 if side < 0 else len(self.place.opened.tokens) - 1))
-
-    def action_layer(self, by: int) -> None:
-        """Move to another layer."""
-        if self.place:
-            self.go(self.place.at_layer(self.place.layer + by))
-
-    def action_span(self, by: int) -> None:
-        """Stretch or shrink the selected span."""
-        if self.place:
-            self.go(self.place.stretched(by))
 
     @on(TokenStrip.Picked)
     def _token_picked(self, message: TokenStrip.Picked) -> None:
@@ -178,7 +166,9 @@ class BenchScreen(BaseScreen[None]):
         bench_draw.place(self)
 
     def _lens_changed(self, work: Work) -> None:
-        if isinstance(work.answer.result, Lens):
+        asked = self.asking.place_of(work)
+        here = asked is not None and self.place is not None and asked.position == self.place.position
+        if here and isinstance(work.answer.result, Lens):
             self.lens = work.answer.result
             bench_draw.place(self)
 
@@ -186,8 +176,19 @@ class BenchScreen(BaseScreen[None]):
         pane.take(work, self.asking.place_of(work))
         if work.state == "done":
             trace.mark_painted(pane.table, pane.SLOT, id=work.id)
+            self._load_late()
         bench_draw.shared(self)
         if pane is self.labels:
+            bench_draw.plot(self)
+
+    def _load_late(self) -> None:
+        if not self._late:
+            self._late = True
+            self.app.run_worker(self._loading_late(), name="late", exit_on_error=False)
+
+    async def _loading_late(self) -> None:
+        await late.load()
+        if self.is_mounted:
             bench_draw.plot(self)
 
     def _link_changed(self, status: Status) -> None:
@@ -200,44 +201,6 @@ class BenchScreen(BaseScreen[None]):
         bench_draw.place(self)
 
     # Panes and inputs.
-
-    def action_pane(self, number: int) -> None:
-        """Go to a pane."""
-        self.around.go(number)
-
-    def action_pane_step(self, by: int) -> None:
-        """Go to the next pane or back."""
-        self.around.step(by)
-
-    def action_row(self, by: int) -> None:
-        """Select another row."""
-        self.around.row(by)
-
-    def action_page(self, by: int) -> None:
-        """Select a row a page away."""
-        self.around.page(by)
-
-    def action_edit_prompt(self) -> None:
-        """Enter the prompt."""
-        self.prompt_bar.input.focus()
-
-    def action_edit_hypothesis(self) -> None:
-        """Enter the hypothesis."""
-        self.hypothesis.input.focus()
-
-    def action_filter(self) -> None:
-        """Enter the pane's filter."""
-        self.around.pane.edit_filter()
-
-    def action_leave(self) -> None:
-        """Leave an input, else clear a filter, a span or the hypothesis."""
-        self.around.leave()
-
-    def action_order(self) -> None:
-        """Order the pane another way."""
-        pane = self.around.pane
-        pane.next_order()
-        self.refill(pane)
 
     def refill(self, pane: Pane) -> None:
         """Show a pane after its order or filter changed."""
@@ -282,33 +245,7 @@ class BenchScreen(BaseScreen[None]):
         self.call_after_refresh(bench_draw.place, self)
         self.call_after_refresh(bench_draw.tabs, self)
 
-    # What acts on the activation or on the selected row.
-
-    def action_explain(self) -> None:
-        """Draw explanations here; again at the same place with another seed."""
-        self.row_actions.explain()
-
-    def action_continue_prompt(self) -> None:
-        """Let the model write on."""
-        if self.place:
-            ids = tuple(token.id for token in self.place.opened.tokens)
-            self.asking.open(Open(token_ids=ids, subject=self.place.opened.subject, continue_tokens=CONTINUE))
-
-    def action_why(self) -> None:
-        """Show what the row's score is made of."""
-        self.row_actions.why()
-
-    def action_keep(self) -> None:
-        """Keep the row as a finding."""
-        self.row_actions.keep()
-
-    def action_copy_row(self) -> None:
-        """Copy the row as text."""
-        self.row_actions.copy()
-
-    def action_open_row(self) -> None:
-        """Open the row."""
-        self.row_actions.open()
+    # What other screens and sheets send.
 
     def on_open_prompt(self, message: OpenPrompt) -> None:
         """Open a prompt that another screen names."""

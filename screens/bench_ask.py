@@ -8,14 +8,13 @@ from textual.timer import Timer
 
 from investigator.wire import Open, ShowLens, Test, Verb
 from screens.bench_place import Place
+from screens.widgets.feature_table import nowhere
 from screens.widgets.pane import Pane
 from screens.work import Work
 
 if TYPE_CHECKING:
     from screens.bench import BenchScreen
 
-CONTINUE = 8
-"""Tokens that the model writes at once."""
 PRIORITY = {"open": 10, "features": 10, "lens": 5, "labels": 4, "test": 6, "explain": 0}
 """Higher runs first: what follows the cursor before what takes seconds."""
 
@@ -72,7 +71,12 @@ class Asking:
     def test(self, text: str) -> None:
         """Score a sentence here and at every token."""
         place, bar = self.bench.place, self.bench.hypothesis
-        if text and place is not None and place.layer in self.bench.app.layers_with_reader:
+        readers = self.bench.app.layers_with_reader
+        if not text or place is None:
+            return
+        if place.layer not in readers:
+            bar.refuse(nowhere("reader", place, readers))
+        else:
             verb = Test((text,), (place.source,), scope="positions")
             bar.take(self._ask(verb, bar.SLOT, place), place)
 

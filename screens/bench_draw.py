@@ -9,7 +9,7 @@ from textual.widgets import Static
 
 from investigator.records import Labels
 from investigator.text import inert
-from screens import heat_map
+from screens import heat_map, late
 from screens.bench_place import Place
 from screens.bench_words import labels_in, lens_words, overlap, token_words
 from screens.heat_map import HeatMap
@@ -42,7 +42,7 @@ def place(bench: BenchScreen) -> None:
 def heat_of(bench: BenchScreen, where: Place) -> HeatMap:
     """Return the heat over the tokens: the hypothesis under test, else the residual norms."""
     row, tested = bench.hypothesis.row, bench.hypothesis.row_place
-    same = tested is not None and tested.opened is where.opened and tested.layer == where.layer
+    same = tested is not None and tested.ids == where.ids and tested.layer == where.layer
     if row is not None and row.positions and same:
         return heat_map.of_hypothesis(row)
     return heat_map.of_norms(where.opened, where.layer)
@@ -61,31 +61,32 @@ def shared(bench: BenchScreen) -> None:
 
 
 def plot(bench: BenchScreen) -> None:
-    """Show the ranking as a plot; its widget is imported once there is something to plot."""
+    """Show the ranking as a plot, once its widget has been imported."""
     answer = bench.labels.answer
-    if answer is None or not isinstance(answer.result, Labels):
+    if answer is None or not isinstance(answer.result, Labels) or not late.loaded(late.PLOT):
         return
     from screens.pareto import from_labels
     from screens.widgets.pareto_plot import ParetoPlot
 
-    found = bench.query(ParetoPlot)
-    if not found:
-        ascii_marks = bench.app.settings.app.marks == "ascii"
-        widget = ParetoPlot(ascii_marks=ascii_marks)
-        box = bench.query_one("#plot")
-        box.border_title = "4 activation against log p"
-        box.mount(widget)
-    else:
-        widget = found.first()
-    widget.draw(from_labels(answer.result))
+    pareto = from_labels(answer.result)
+    for widget in bench.query(ParetoPlot):
+        widget.draw(pareto)
+        return
+    widget = ParetoPlot(ascii_marks=bench.app.settings.app.marks == "ascii")
+    box = bench.query_one("#plot")
+    box.border_title = "4 activation against log p"
+    box.mount(widget)
+    # Drawn once it has a size: a plot without one keeps its empty scales.
+    widget.call_after_refresh(widget.draw, pareto)
 
 
 def select_in_plot(bench: BenchScreen, text: str | None) -> None:
     """Mark the selected label in the plot."""
-    from screens.widgets.pareto_plot import ParetoPlot
+    if late.loaded(late.PLOT):
+        from screens.widgets.pareto_plot import ParetoPlot
 
-    for widget in bench.query(ParetoPlot):
-        widget.select(text)
+        for widget in bench.query(ParetoPlot):
+            widget.select(text)
 
 
 def tabs(bench: BenchScreen) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from investigator.records import Opened
 from investigator.sources import Residual
@@ -30,8 +31,12 @@ class Place:
     def source(self) -> Residual:
         """Return what questions ask about."""
         start, end = self.span
-        ids = tuple(token.id for token in self.opened.tokens)
-        return Residual(self.opened.subject, ids, self.layer, start, end if end - start > 1 else None)
+        return Residual(self.opened.subject, self.ids, self.layer, start, end if end - start > 1 else None)
+
+    @cached_property
+    def ids(self) -> tuple[int, ...]:
+        """Return the whole prompt's token ids."""
+        return tuple(token.id for token in self.opened.tokens)
 
     @property
     def words(self) -> str:
@@ -60,6 +65,10 @@ class Place:
         anchor = self.position if self.anchor is None else self.anchor
         position = self._inside(self.position + by)
         return replace(self, position=position, anchor=None if position == anchor else anchor)
+
+    def of_prompt(self, opened: Opened) -> bool:
+        """Whether another opening has the same tokens."""
+        return self.ids == tuple(token.id for token in opened.tokens) and self.opened.subject == opened.subject
 
     def same_as(self, other: Place | None) -> bool:
         """Whether both read the same vector."""

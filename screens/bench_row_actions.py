@@ -10,6 +10,7 @@ from investigator.events import Answer
 from investigator.records import FeatureRow, Features, LabelRow, Opened, Row
 from investigator.sources import Residual
 from investigator.wire import Explain, Open, RankLabels, ShowFeatures, Test
+from screens import keeping
 from screens.bench_panes import HYPOTHESIS, PLOT
 from screens.bench_place import Place
 from screens.bench_rows import as_text, title_of
@@ -112,23 +113,11 @@ class RowActions:
         app, found = self.bench.app, self.chosen()
         if found is None:
             return
-        if app.store is None or app.session is None:
-            app.tell("There is no session to keep it in: this app runs without a store.", problem=True)
-        elif not found.answer.ended:
+        if not found.answer.ended:
             app.tell("Wait until the answer is whole, or stop it with ctrl+g; then keep it.")
-        else:
-            app.run_worker(self._keep(found), exit_on_error=False)
-
-    async def _keep(self, found: Chosen) -> None:
-        app, title = self.bench.app, title_of(found.row, found.place)
-        assert app.store is not None and app.session is not None
-        store, session, key = app.store, app.session, f"{type(found.row).__name__}:{found.row.key}"
-        try:
-            await asyncio.to_thread(lambda: store.keep(session, found.answer.id, row_key=key, title=title))
-            app.tell(f"Kept: {title}")
-        except InvestigatorError as problem:
-            app.tell(str(problem), problem=True)
-        self.show_findings()
+            return
+        title, key = title_of(found.row, found.place), f"{type(found.row).__name__}:{found.row.key}"
+        app.run_worker(keeping.keep(app, found.answer.id, title=title, row_key=key), exit_on_error=False)
 
     def show_findings(self) -> None:
         """List the session's findings."""
@@ -164,7 +153,9 @@ class RowActions:
         work.answer, work.stored = saved.answer(), True
         work.end("error" if saved.error else "stopped" if saved.cancelled else "done")
         self._hold(saved, work, place)
+        bench.reopened = True
         bench.go(place)
+        bench.asking.open(Open(token_ids=place.ids, subject=place.opened.subject))
 
     def _hold(self, saved: SavedAnswer, work: Work, place: Place) -> None:
         bench, verb = self.bench, saved.question
@@ -200,8 +191,3 @@ def _place_of(saved: SavedAnswer, source: Residual, bench: BenchScreen) -> Place
     if source.end is None:
         return Place(opened, source.layer, position)
     return Place(opened, source.layer, source.end - 1, anchor=position)
-
-
-def open_verb(place: Place) -> Open:
-    """Return the question that opens a place's exact tokens."""
-    return Open(token_ids=tuple(token.id for token in place.opened.tokens), subject=place.opened.subject)

@@ -85,6 +85,7 @@ BENCH = (
     Action("bench.pane_2", ("2",), "pane(2)", "pane 2: labels", "Go to the labels."),
     Action("bench.pane_3", ("3",), "pane(3)", "pane 3: in its own words", "Go to the generated explanations."),
     Action("bench.pane_4", ("4",), "pane(4)", "pane 4: plot and findings", "Go to the plot and the findings."),
+    Action("bench.pane_5", ("5",), "pane(5)", "pane 5: hypothesis", "Go to the hypothesis; w, s and y act on it."),
     Action("bench.prompt", ("i",), "edit_prompt", "write a prompt", "Enter the prompt; enter opens it.", "prompt"),
     Action(
         "bench.hypothesis",

@@ -2,6 +2,7 @@
 
 import pytest
 from bench_pilot import NARROW, WIDE, answered, bench, press, text, the, until
+from textual import events
 
 from fake_backend import FakeBackend
 
@@ -36,10 +37,19 @@ async def test_hostile_labels_prompts_and_hypotheses_are_inert(size: tuple[int, 
         the(pilot).hypothesis.show_text("[bold]x[/] \x1b[2J")
         the(pilot).asking.test("[bold]x[/] \x1b[2J")
         await until(pilot, lambda: "gap +1.27" in text(pilot))
-        assert "\x1b" not in text(pilot) and "[bold]x" in text(pilot)
+        assert "\x1b" not in text(pilot) and "[bold]x[/] ␛[2J" in text(pilot)
         await press(pilot, "w")
         await press(pilot, "escape", "y")
         assert "\x1b" not in pilot.app.clipboard
+
+
+async def test_pasted_escapes_and_lines_are_kept_whole_and_shown_inert() -> None:
+    async with bench(FakeBackend()) as pilot:
+        await press(pilot, "i", "ctrl+u")
+        pilot.app.focused.post_message(events.Paste("one\n\x1b[31mtwo\u202e"))  # type: ignore[union-attr]
+        await until(pilot, lambda: "one⏎␛[31mtwo\ufffd" in text(pilot))
+        assert the(pilot).prompt_bar.input.value == "one\n\x1b[31mtwo\u202e"
+        assert "prompt, not opened yet:" in text(pilot)
 
 
 async def test_rows_keep_their_width_with_wide_and_combining_characters() -> None:

@@ -19,6 +19,7 @@ from screens.app import InvestigatorApp
 from screens.bench_place import Place
 from screens.marks import Marks
 from screens.widgets import strip_plot
+from screens.widgets.inert_input import InertInput
 from screens.widgets.label_table import p_value
 from screens.work import Work
 
@@ -26,7 +27,7 @@ HISTORY = 100
 """Sentences kept."""
 
 
-class HypothesisInput(Input):
+class HypothesisInput(InertInput):
     """An input whose up and down walk over earlier sentences."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -69,6 +70,8 @@ class HypothesisBar(Vertical, can_focus=True):
         self.row: HypothesisRow | None = None
         self.row_place: Place | None = None
         self.place: Place | None = None
+        self.refused = ""
+        """Why nothing is tested here."""
         self._at = 0
 
     def compose(self) -> ComposeResult:
@@ -103,12 +106,17 @@ class HypothesisBar(Vertical, can_focus=True):
 
     def go(self, place: Place) -> None:
         """Take note of the cursor's place."""
-        self.place = place
+        self.place, self.refused = place, ""
+        self.redraw()
+
+    def refuse(self, why: str) -> None:
+        """Say why nothing is tested here."""
+        self.refused = why
         self.redraw()
 
     def take(self, work: Work, place: Place | None = None) -> None:
         """Show how a test goes."""
-        self.work = work
+        self.work, self.refused = work, ""
         result = work.answer.result
         if isinstance(result, Tested) and result.rows:
             self.row, self.row_place = result.rows[0], place or self.place
@@ -160,6 +168,8 @@ class HypothesisBar(Vertical, can_focus=True):
 
     def _result(self) -> Content:
         work, dim = self.work, self._style("dim")
+        if self.refused:
+            return Content.assemble((self.refused, dim))
         if work is not None and work.failure is not None:
             return Content.assemble((f"{inert(work.failure.message)} {inert(work.failure.mend)}", self._style("bad")))
         if work is not None and work.active:

@@ -16,6 +16,7 @@ from investigator.records import Row
 from investigator.wire import Verb
 from screens.app import InvestigatorApp
 from screens.bench_place import Place
+from screens.widgets.inert_input import InertInput
 from screens.widgets.pane_state import Facts, PaneState, state_of
 from screens.widgets.row_table import Column, Line, RowTable
 from screens.work import Work
@@ -73,7 +74,7 @@ class Pane(Vertical):
         """Lay out the table, what is said, the filter and the state."""
         yield RowTable(self.COLUMNS, self.TEXT_TITLE, pointer=self.app.marks.cursor, id=f"{self.SLOT}-rows")
         yield Static(classes="said", markup=False)
-        yield Input(placeholder="filter", classes="filter", id=f"{self.SLOT}-filter", compact=True)
+        yield InertInput(placeholder="filter", classes="filter", id=f"{self.SLOT}-filter", compact=True)
         yield Static(classes="state", markup=False)
 
     def on_mount(self) -> None:

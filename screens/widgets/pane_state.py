@@ -102,6 +102,8 @@ def _running(facts: Facts, work: Work) -> PaneState:
 
 
 def _done(facts: Facts, work: Work) -> PaneState:
+    if facts.rows and facts.rows_of:
+        return _idle(facts)
     took = (
         "stored" if work.stored else f"{work.seconds:.1f} s" if work.seconds >= 0.1 else f"{work.seconds * 1000:.0f} ms"
     )

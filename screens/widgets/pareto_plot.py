@@ -69,6 +69,7 @@ class ParetoPlot(Vertical, can_focus=True):
 
     def on_mount(self) -> None:
         """Leave the plot as many rows as can be, and draw what was given before."""
+        self.set_class(self.app.no_color, "-small")
         plot = self.query_one(PlotWidget)
         plot.margin_left, plot.margin_top, plot.margin_bottom = 7, 0, 1
         self._redraw()
@@ -99,7 +100,8 @@ class ParetoPlot(Vertical, can_focus=True):
 
     def on_resize(self) -> None:
         """Fall back to text where a plot cannot be read."""
-        self.set_class(self.size.width < 30 or self.size.height < 8, "-small")
+        # Without colour the plot's own canvas cannot be painted: its blank cells carry no style for the filter.
+        self.set_class(self.size.width < 30 or self.size.height < 8 or self.app.no_color, "-small")
 
     def action_walk(self, by: int) -> None:
         """Move the selection along the walk."""

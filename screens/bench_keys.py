@@ -1,0 +1,133 @@
+"""The bench's keys: each action of the registry, handed to what does it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import BindingType
+
+from investigator.wire import Open
+from screens import keys
+from screens.base import BaseScreen
+
+if TYPE_CHECKING:
+    from screens.bench_ask import Asking
+    from screens.bench_panes import Panes
+    from screens.bench_place import Place
+    from screens.bench_row_actions import RowActions
+    from screens.widgets.hypothesis_bar import HypothesisBar
+    from screens.widgets.pane import Pane
+    from screens.widgets.prompt_bar import PromptBar
+
+CONTINUE = 8
+"""Tokens that the model writes at once."""
+
+
+class BenchKeys(BaseScreen[None]):
+    """The actions of the bench; `BenchScreen` holds the widgets and takes the answers."""
+
+    ROOM = "bench"
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("bench")
+
+    place: Place | None
+    asking: Asking
+    around: Panes
+    row_actions: RowActions
+    prompt_bar: PromptBar
+    hypothesis: HypothesisBar
+
+    def go(self, place: Place) -> None:
+        """Put the cursor somewhere and ask what belongs there."""
+        raise NotImplementedError
+
+    def refill(self, pane: Pane) -> None:
+        """Show a pane after its order or filter changed."""
+        raise NotImplementedError
+
+    def open_ids(self, verb: Open) -> None:
+        """Open exact tokens."""
+        raise NotImplementedError
+
+    def action_token(self, by: int) -> None:
+        """Move to another token."""
+        if self.place:
+            self.go(self.place.at_token(self.place.position + by))
+
+    def action_token_end(self, side: int) -> None:
+        """Move to the first or the last token."""
+        if self.place:
+            self.go(self.place.at_token(0 if side < 0 else len(self.place.opened.tokens) - 1))
+
+    def action_layer(self, by: int) -> None:
+        """Move to another layer."""
+        if self.place:
+            self.go(self.place.at_layer(self.place.layer + by))
+
+    def action_span(self, by: int) -> None:
+        """Stretch or shrink the selected span."""
+        if self.place:
+            self.go(self.place.stretched(by))
+
+    def action_pane(self, number: int) -> None:
+        """Go to a pane."""
+        self.around.go(number)
+
+    def action_pane_step(self, by: int) -> None:
+        """Go to the next pane or back."""
+        self.around.step(by)
+
+    def action_row(self, by: int) -> None:
+        """Select another row."""
+        self.around.row(by)
+
+    def action_page(self, by: int) -> None:
+        """Select a row a page away."""
+        self.around.page(by)
+
+    def action_edit_prompt(self) -> None:
+        """Enter the prompt."""
+        self.prompt_bar.input.focus()
+
+    def action_edit_hypothesis(self) -> None:
+        """Enter the hypothesis."""
+        self.hypothesis.input.focus()
+
+    def action_filter(self) -> None:
+        """Enter the pane's filter."""
+        self.around.pane.edit_filter()
+
+    def action_leave(self) -> None:
+        """Leave an input, else clear a filter, a span or the hypothesis."""
+        self.around.leave()
+
+    def action_order(self) -> None:
+        """Order the pane another way."""
+        pane = self.around.pane
+        pane.next_order()
+        self.refill(pane)
+
+    def action_explain(self) -> None:
+        """Draw explanations here; again at the same place with another seed."""
+        self.row_actions.explain()
+
+    def action_continue_prompt(self) -> None:
+        """Let the model write on."""
+        if self.place:
+            ids, subject = self.place.ids, self.place.opened.subject
+            self.open_ids(Open(token_ids=ids, subject=subject, continue_tokens=CONTINUE))
+
+    def action_why(self) -> None:
+        """Show what the row's score is made of."""
+        self.row_actions.why()
+
+    def action_keep(self) -> None:
+        """Keep the row as a finding."""
+        self.row_actions.keep()
+
+    def action_copy_row(self) -> None:
+        """Copy the row as text."""
+        self.row_actions.copy()
+
+    def action_open_row(self) -> None:
+        """Open the row."""
+        self.row_actions.open()
