@@ -47,7 +47,7 @@ class _Walk:
         tokens = torch.from_numpy(self.plan.trie.tokens)[nodes].to(self.model.device)
         at = torch.arange(self.rows, device=self.model.device).repeat_interleave(len(nodes))
         values = log_probs(self.model, self.states.last, at, tokens.repeat(self.rows))
-        self.node_values[:, nodes] = values.view(self.rows, -1).cpu()
+        self.node_values[:, nodes] = values.view(self.rows, -1)
 
     def step(self, step: Step) -> Tensor:
         """Compute one step's nodes for every source; return the texts that it completes."""
@@ -115,7 +115,7 @@ class _Walk:
         flat = (at[order] + offsets).reshape(-1).to(self.model.device)
         values = log_probs(self.model, hidden, flat, tokens[order].repeat(self.rows).to(self.model.device))
         back = torch.empty(self.rows, len(at), dtype=torch.float64)
-        back[:, order] = values.view(self.rows, -1).cpu()
+        back[:, order] = values.view(self.rows, -1)
         self.node_values[:, children[1]] = back[:, : children.shape[1]]
         self.end_values[:, endings[1]] = back[:, children.shape[1] :]
 

@@ -22,17 +22,17 @@ def chunk_rows(model: LanguageModel) -> int:
 
 
 def log_probs(model: LanguageModel, hidden: Tensor, at: Tensor, tokens: Tensor) -> Tensor:
-    """Return log p(tokens[i] | position at[i]) as float64 `[n]`, from final hidden states `[positions, d]`.
+    """Return log p(tokens[i] | position at[i]), float64 `[n]` on the CPU, from final hidden states `[positions, d]`.
 
     `at` must not fall. The normaliser is a float32 log-sum-exp over the whole vocabulary.
     """
     rows = chunk_rows(model)
     edges = torch.searchsorted(at, torch.arange(0, len(hidden) + rows, rows, device=at.device)).tolist()
-    values = torch.empty(len(at), dtype=torch.float64, device=hidden.device)
+    values = torch.empty(len(at), dtype=torch.float64)
     for chunk, (low, high) in enumerate(pairwise(edges)):
         if low < high:
             start = chunk * rows
             logits = model.head(hidden[start : start + rows]).float()
             here = at[low:high] - start
-            values[low:high] = (logits[here, tokens[low:high]] - logits.logsumexp(-1)[here]).double()
+            values[low:high] = (logits[here, tokens[low:high]] - logits.logsumexp(-1)[here]).cpu()
     return values

@@ -60,9 +60,8 @@ def _scores(model: LanguageModel, soft: Tensor, texts: list[Ids]) -> Tensor:
     scored = reading < lengths[:, None]
     picked = hidden[:, slots - 1 :][scored]
     values = log_probs(model, picked, torch.arange(len(picked), device=model.device), targets[scored])
-    sums = torch.zeros(len(texts), dtype=torch.float64, device=model.device)
-    sums.index_add_(0, scored.nonzero()[:, 0], values)
-    scores = (sums / lengths).cpu()
+    sums = torch.zeros(len(texts), dtype=torch.float64).index_add_(0, scored.nonzero()[:, 0].cpu(), values)
+    scores = sums / lengths.cpu()
     return scores.where(scores.isfinite(), torch.nan)
 
 
