@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import l2el_tools as l2el
 import pytest
 import torch
 
-import l2el_tools as l2el
 import tiny
 from backends.engine.bench_labels import loop_scores, measure_labels_ratio
 from investigator.errors import WorkbenchError
