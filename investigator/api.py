@@ -15,13 +15,12 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, cast
 
-import msgspec
-
 from investigator import settings as settings_file
 from investigator.asking import Asker, Watch
 from investigator.errors import WorkbenchError
 from investigator.events import Answer
 from investigator.loop import BackgroundLoop
+from investigator.overrides import overridden
 from investigator.prompt import Prompt
 from investigator.records import Checkup, Feature, Opened, Tested, WorkbenchSummary
 from investigator.settings import Settings
@@ -56,12 +55,6 @@ def connect(
     chosen = overridden(settings or settings_file.load(), device, dtype)
     backend = Local(workbench or chosen.app.workbench, chosen, on_message=on_message)
     return Investigator(backend, session=session)
-
-
-def overridden(settings: Settings, device: str = "", dtype: str = "") -> Settings:
-    """Return settings with another device or dtype, where they are named."""
-    named = {name: value for name, value in (("device", device), ("dtype", dtype)) if value}
-    return msgspec.structs.replace(settings, backend=msgspec.structs.replace(settings.backend, **named))
 
 
 class Investigator:

@@ -6,7 +6,7 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn, cast
@@ -55,8 +55,8 @@ def command(name: str) -> Command:
     return cast(Command, importlib.import_module(f"investigator.commands.{COMMANDS[name]}"))
 
 
-def build_parser() -> Parser:
-    """Return the whole parser, for the command line and for completion scripts."""
+def build_parser(names: Iterable[str] = tuple(COMMANDS)) -> Parser:
+    """Return the parser of these sub-commands: of one, where its name is known, because each is a module to import."""
     parser = Parser(
         prog="investigator",
         description="Ask what an activation says, and how you would know if that were wrong.",
@@ -65,7 +65,7 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"investigator {__version__}")
     command("app").add_flags(parser)  # type: ignore[attr-defined]
     rooms = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
-    for name in COMMANDS:
+    for name in names:
         module = command(name)
         sub = rooms.add_parser(
             name, help=module.HELP, description=module.HELP[0].upper() + module.HELP[1:] + ".",
@@ -77,7 +77,7 @@ def build_parser() -> Parser:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options; hypotheses of `test` may stand between its flags."""
-    parser = build_parser()
+    parser = build_parser(arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS if arguments else ())
     options, rest = parser.parse_known_args(_joined(arguments))
     if rest and hasattr(options, "texts") and not any(word.startswith("-") for word in rest):
         options.texts = [*options.texts, *rest]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from investigator import api, settings, targets
+from investigator import settings, targets
 from investigator.commands import common
 from investigator.commands.common import Options
 from investigator.errors import BadInput
+from investigator.overrides import overridden
 
 NAME = "app"
 HELP = "open the terminal app (also without any sub-command)"
@@ -32,7 +33,7 @@ def run(options: Options) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise BadInput("The app needs a terminal.", "Use a sub-command in scripts: `investigator --help` lists them.")
     prompt = targets.text_of(getattr(options, "prompt", ""))
-    chosen = api.overridden(settings.load(), options.device, options.dtype)
+    chosen = overridden(settings.load(), options.device, options.dtype)
     workbench = options.workbench or chosen.app.workbench
     from backends.launch import start_early
 

@@ -6,11 +6,12 @@ import argparse
 import importlib
 from typing import Protocol, cast
 
-from investigator import api, settings
+from investigator import settings
 from investigator.commands import common
 from investigator.commands.common import Options
 from investigator.commands.figures import print_figures
 from investigator.commands.progress import Meter
+from investigator.overrides import overridden
 from investigator.records import Figure
 from investigator.settings import Settings
 
@@ -43,7 +44,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: Options) -> int:
     """Measure and print the figures."""
-    chosen = api.overridden(settings.load(), options.device, options.dtype)
+    chosen = overridden(settings.load(), options.device, options.dtype)
     module = cast(Measure, importlib.import_module(MEASURES[options.measure][0]))
     meter = Meter()
     try:

@@ -108,7 +108,9 @@ def add_place(parser: argparse.ArgumentParser) -> None:
 
 def add_rows(parser: argparse.ArgumentParser, orders: tuple[str, ...], limit: int) -> None:
     """Add order, filter and number of rows."""
-    parser.add_argument("--order", choices=orders, default=orders[0], help=f"(default: {orders[0]})")
+    parser.add_argument(
+        "--order", choices=orders, default=orders[0], help=f"what the rows are ordered by (default: {orders[0]})"
+    )
     parser.add_argument(
         "--filter", default="", metavar="WORDS", help="words that a label must hold, rate<0.01, z>3, ..."
     )

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from investigator import api, settings
+from investigator import settings
 from investigator.commands.common import Options, prompt_of
 from investigator.commands.progress import Meter
 from investigator.events import Answer
-from investigator.prompt import Prompt
 from investigator.sources import Residual, Source
 from investigator.targets import Token
 from investigator.wire import Verb
+
+if TYPE_CHECKING:
+    from investigator import api
+    from investigator.prompt import Prompt
 
 
 class Desk:
@@ -70,6 +74,8 @@ def _settle(bench: api.Investigator, meter: Meter) -> None:
 
 def bench_of(options: Options, meter: Meter) -> api.Investigator:
     """Return a connected bench."""
+    from investigator import api  # with asyncio a third of the time that `--help` takes
+
     chosen = settings.load()
     session = None if getattr(options, "no_save", True) else options.session or "notebook"
     return api.connect(

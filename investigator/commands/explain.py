@@ -22,14 +22,16 @@ def add(parser: argparse.ArgumentParser) -> None:
     common.add_place(parser)
     parser.add_argument("--reader", default="", metavar="NAME", help="the reader (default: the one at that layer)")
     parser.add_argument("--samples", type=int, metavar="N", help="texts drawn (default: the setting, 50)")
-    parser.add_argument("--temperature", type=float, metavar="T", help="(default: the setting, 1.0)")
-    parser.add_argument("--top-p", type=float, metavar="P", help="(default: the setting, 0.9)")
+    parser.add_argument("--temperature", type=float, metavar="T", help="of the draw (default: the setting, 1.0)")
+    parser.add_argument(
+        "--top-p", type=float, metavar="P", help="share of the probability drawn from (default: the setting, 0.9)"
+    )
     parser.add_argument("--max-tokens", type=int, metavar="N", help="tokens of one text (default: the setting, 32)")
     parser.add_argument(
         "--beta", type=float, metavar="B", help="weight of variety in the order (default: the setting, 0.2)"
     )
     parser.add_argument("--keep", type=int, default=10, metavar="N", help="texts ordered for variety (default: 10)")
-    parser.add_argument("--seed", type=int, help="(default: the setting, 0)")
+    parser.add_argument("--seed", type=int, help="of the draw (default: the setting, 0)")
     common.add_asking(parser)
 
 

@@ -24,7 +24,9 @@ EXAMPLE = "investigator export notebook --findings --out findings.md"
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("name", metavar="SESSION", help="the session")
-    parser.add_argument("--format", choices=("markdown", "json"), default="markdown", help="(default: markdown)")
+    parser.add_argument(
+        "--format", choices=("markdown", "json"), default="markdown", help="what to write (default: markdown)"
+    )
     parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
     parser.add_argument("--findings", action="store_true", help="only findings, with the answers behind them")
     parser.add_argument("--rows", type=int, default=50, metavar="N", help="rows of a markdown table (default: 50)")

@@ -47,6 +47,8 @@ class Meter:
                 self._draw("")
 
     def _draw(self, text: str) -> None:
+        if text == self._shown:
+            return
         blank = " " * max(len(self._shown) - len(text), 0)
         print(f"\r{text}{blank}\r{text}", end="", file=sys.stderr, flush=True)
         self._shown = text

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 
-from investigator import api, settings
+from investigator import settings
 from investigator.commands import common
 from investigator.commands.common import Options
+from investigator.overrides import overridden
 
 NAME = "serve"
 HELP = "run a backend in the foreground, for other programs or a forwarded socket"
@@ -25,7 +26,7 @@ def run(options: Options) -> int:
     from backends.command import environment
     from backends.launch import target
 
-    chosen = api.overridden(settings.load(), options.device, options.dtype)
+    chosen = overridden(settings.load(), options.device, options.dtype)
     command = serve_command(target(options.workbench or chosen.app.workbench, chosen).command, options.socket)
     os.execve(command[0], command, environment())
 

@@ -29,7 +29,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", default="", metavar="FILE", help="every choice of the training (default: pocket's)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 (default: cpu)")
     parser.add_argument(
-        "--dtype", default="auto", choices=("auto", "float32", "bfloat16"), help="(default: auto, measured)"
+        "--dtype",
+        default="auto",
+        choices=("auto", "float32", "bfloat16"),
+        help="of matrix products (default: auto, measured)",
     )
     parser.add_argument(
         "--resume",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from investigator import api, paths, settings
+from investigator import paths, settings
 from investigator.commands.progress import Meter
 from investigator.events import Answer
 from investigator.wire import Work
@@ -20,6 +20,7 @@ def do(command: str, arguments: Arguments, *, folder: Path) -> Answer:
     `folder` tells the backends of different works apart: work in one folder is done one after the other.
     """
     from backends.launch import Local
+    from investigator import api
 
     meter = Meter()
     backend = Local(str(anchor(folder)), settings.load(), on_message=meter.note, engine=ENGINE)
