@@ -45,7 +45,11 @@ async def connect(
         badge = rendezvous.read_badge(meant.place)
         found = await _try(meant.place, badge, settings, client, say) if badge else None
         if found is not None:
-            await found.keep_lease()
+            try:
+                await found.keep_lease()
+            except Disconnected:  # it left between the two calls, because nobody had a lease
+                await found.aclose()
+                continue
             return found
         say("The backend is starting.")
         await asyncio.sleep(0.02)
