@@ -121,6 +121,7 @@ PLOT = (
     ),
     Action("plot.previous", ("up",), "walk(-1)", "label before", "Select the label before.", palette=False),
     Action("plot.open", ("enter",), "choose", "open the label", "Open the selected label.", palette=False),
+    Action("plot.copy", ("y",), "copy", "copy the plot as text", "Copy every point as text.", palette=False),
     Action("plot.zoom_in", ("plus",), "zoom(1)", "zoom in", "See fewer labels, larger.", palette=False),
     Action("plot.zoom_out", ("minus",), "zoom(-1)", "zoom out", "See more of the plane.", palette=False),
     Action("plot.whole", ("0",), "zoom(0)", "whole plot", "See every label again.", palette=False),

@@ -86,6 +86,8 @@ async def test_keys_walk_open_and_zoom_and_the_selection_follows_its_label() -> 
         assert f"activation {second.activation:.2f} · log p/token {second.score:.2f}" in app.said()
         await pilot.press("plus", "minus", "0", "up", "up")
         assert plot.selected == pareto.walk[-1].text
+        await pilot.press("y")
+        assert len(app.clipboard.splitlines()) == 31, "every point is copied, not only what fits"
         plot.draw(Pareto(pareto.points[::-1], pareto.frontier))
         assert plot.selected == pareto.walk[-1].text
         plot.draw(Pareto())

@@ -118,6 +118,11 @@ class ParetoPlot(Vertical, can_focus=True):
         if self.selected is not None:
             self.post_message(self.Chosen(self.selected))
 
+    def action_copy(self) -> None:
+        """Copy every point as text."""
+        self.app.copy_to_clipboard(in_words(self.pareto, self.selected, limit=len(self.pareto.walk)))
+        self.notify("The plot is copied as text.", markup=False)
+
     def action_zoom(self, direction: int) -> None:
         """Zoom in, out, or back to the whole."""
         plot = self.query_one(PlotWidget)
