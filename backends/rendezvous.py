@@ -65,15 +65,20 @@ def place_for(workbench: Path, device: str, dtype: str) -> Place:
 
 
 def private_folder(folder: Path) -> None:
-    """Make the folder with mode 0700, or check that it is ours; raise BackendError where it is not."""
+    """Make the folder with mode 0700, or check that it is ours alone to write to; raise BackendError where it is not.
+
+    The usual socket folder is set to 0700; any other is the user's own, and its mode is left as it is.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+    usual = folder == paths.socket_folder()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or (found.st_mode & 0o022 and not usual):
         raise BackendError(
-            f"The folder {folder} belongs to somebody else, so no backend is started or trusted there.",
-            "Set XDG_RUNTIME_DIR or INVESTIGATOR_HOME to a folder of your own.",
+            f"The folder {folder} belongs to somebody else or can be written to by others, "
+            "so no backend is started or trusted there.",
+            "Name a socket in a folder of your own, or set INVESTIGATOR_HOME to one.",
         )
-    if stat.S_IMODE(found.st_mode) != 0o700:
+    if usual and stat.S_IMODE(found.st_mode) != 0o700:
         folder.chmod(0o700)
 
 

@@ -225,6 +225,17 @@ async def test_a_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
         rendezvous.private_folder(tmp_path / "link")
 
 
+async def test_a_folder_that_others_write_to_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    shared, own = tmp_path / "shared", tmp_path / "own"
+    for folder, bits in ((shared, 0o1777), (own, 0o755)):
+        folder.mkdir()
+        folder.chmod(bits)
+    with pytest.raises(BackendError, match="written to by others"):
+        rendezvous.private_folder(shared)
+    rendezvous.private_folder(own)
+    assert (mode(shared), mode(own)) == (0o1777, 0o755)
+
+
 async def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="too long"):
         rendezvous.check_length(tmp_path / ("x" * 120))

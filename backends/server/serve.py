@@ -81,7 +81,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _place(options: argparse.Namespace, settings: Settings) -> Place:
     if options.socket:
-        return rendezvous.place_of(Path(options.socket).absolute())
+        return rendezvous.place_of(Path(options.socket).expanduser().resolve())
     backend = settings.backend
     return rendezvous.place_for(workbench.locate(options.workbench), backend.device, backend.dtype)
 

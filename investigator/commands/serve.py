@@ -12,7 +12,7 @@ from investigator.overrides import overridden
 
 NAME = "serve"
 HELP = "run a backend in the foreground, for other programs or a forwarded socket"
-EXAMPLE = "investigator serve --workbench pocket --socket /tmp/pocket.sock"
+EXAMPLE = "investigator serve --workbench pocket --socket ~/pocket.sock"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
