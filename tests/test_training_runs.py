@@ -145,15 +145,16 @@ def test_hand_written_sae_gradients_equal_autograd() -> None:
 def test_dead_latents_are_revived_and_rows_keep_unit_norm() -> None:
     generator = torch.Generator().manual_seed(1)
     weights = Weights.initial(8, 32, generator)
-    weights.b_enc[16:] = -5.0
+    weights.b_enc[16:] = -2.0
     trainer = TopKTrainer(
         weights, k=2, rate=0.02, auxiliary_k=8, auxiliary_weight=1.0, dead_tokens=512, dtype=torch.float32
     )
     data = torch.randn(256, 8, generator=generator)
     shares = [trainer.step(data, 1.0) for _ in range(3)]
-    assert int(trainer.dead.sum()) == 16
+    dead = int(trainer.dead.sum())
+    assert dead >= 12
     shares += [trainer.step(data, 1.0) for _ in range(400)]
-    assert int(trainer.dead.sum()) < 16
+    assert int(trainer.dead.sum()) < dead // 2
     assert shares[-1] < shares[0]
     torch.testing.assert_close(weights.W_dec.norm(dim=1), torch.ones(32))
 

@@ -190,3 +190,5 @@ def save_subject(model: LlamaForCausalLM, folder: Path) -> None:
     copy.generation_config.do_sample = True
     copy.generation_config.max_new_tokens = 32
     copy.to(torch.bfloat16).save_pretrained(folder)
+    # safetensors makes private files; what ships must be readable by others.
+    (folder / "model.safetensors").chmod(0o644)

@@ -134,6 +134,7 @@ class MapperRecipe(Section, frozen=True):
     batch: int = 160
     steps: int = 2500
     blind_steps: int = 700
+    paper_steps: int = 1000
     warmup_steps: int = 40
     matrix_rate: float = 0.004
     gamma_rate: float = 0.05
