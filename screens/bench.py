@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from textual import events, on
 from textual.containers import Horizontal, Vertical
@@ -32,6 +33,9 @@ from screens.widgets.prompt_bar import PromptBar
 from screens.widgets.row_table import RowTable
 from screens.widgets.token_strip import TokenStrip
 from screens.work import Work
+
+if TYPE_CHECKING:
+    from screens.widgets.pareto_plot import ParetoPlot
 
 
 class BenchScreen(BenchKeys):
@@ -255,7 +259,16 @@ class BenchScreen(BenchKeys):
     async def on_open_answer(self, message: OpenAnswer) -> None:
         """Show a saved answer as it was."""
         message.stop()
-        await self.row_actions.reopen(message.answer_id)
+        await self.row_actions.reopen(message.answer_id, message.row_key)
+
+    def on_pareto_plot_highlighted(self, message: ParetoPlot.Highlighted) -> None:
+        """Select the plot's label among the labels."""
+        if any(line.key == message.text for line in self.labels.table.lines):
+            self.labels.table.select(message.text)
+
+    def on_pareto_plot_chosen(self, message: ParetoPlot.Chosen) -> None:
+        """Open the latent that carries the plot's label."""
+        self.row_actions.open_label(message.text)
 
     def on_findings_changed(self, message: FindingsChanged) -> None:
         """List findings again."""

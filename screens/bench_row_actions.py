@@ -92,7 +92,7 @@ class RowActions:
         if bench.around.number == PLOT:
             finding = bench.findings.current()
             if finding is not None and bench.findings.table.has_focus:
-                bench.post_message(OpenAnswer(finding.answer_id))
+                bench.post_message(OpenAnswer(finding.answer_id, finding.row_key))
             return
         found = self.chosen()
         if found is None:
@@ -105,6 +105,16 @@ class RowActions:
                 bench.post_message(OpenFeature(found.row.latents[0]))
             case _:
                 self.why()
+
+    def open_label(self, text: str) -> None:
+        """Open the page of the strongest latent here that carries a label."""
+        answer = self.bench.features.answer
+        rows = answer.result.rows if answer and isinstance(answer.result, Features) else ()
+        row = next((row for row in rows if text in row.labels), None)
+        if row is None:
+            self.bench.app.tell("No latent of the SAE pane carries this label now.")
+        else:
+            self.bench.post_message(OpenFeature(row.latent))
 
     # Findings and saved answers.
 
@@ -131,7 +141,7 @@ class RowActions:
         if self.bench.is_mounted:
             self.bench.findings.show(found[::-1])
 
-    async def reopen(self, answer_id: str) -> None:
+    async def reopen(self, answer_id: str, row_key: str = "") -> None:
         """Show a saved answer exactly as it was: its prompt, its place, its rows; nothing is asked for it again."""
         app = self.bench.app
         if app.store is None:
@@ -142,6 +152,9 @@ class RowActions:
             app.tell(str(problem), problem=True)
             return
         self._show(saved)
+        row = saved.row(row_key) if row_key else None
+        if row is not None and self.bench.around.number <= 3:
+            self.bench.around.pane.table.select(row.key)
 
     def _show(self, saved: SavedAnswer) -> None:
         bench, source = self.bench, saved.source

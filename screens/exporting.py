@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from investigator.errors import BadInput, InvestigatorError
 from screens import screenshot
 from screens.modals import ExportChoice, ExportChooser
+from screens.workers import start
 
 if TYPE_CHECKING:
     from screens.app import InvestigatorApp
@@ -59,7 +59,7 @@ class Exporting:
         except InvestigatorError as problem:
             self.app.tell(str(problem), problem=True)
             return
-        self.app.run_worker(partial(self._write, maker, choice.file), group="export", exit_on_error=False)
+        start(self.app, "export", self._write, maker, choice.file, exclusive=False)
 
     def _maker(self, form: str) -> Callable[[], str]:
         """Return what makes the text; pictures are taken here, on the event loop, the rest may run in a thread."""

@@ -33,9 +33,11 @@ class OpenPrompt(Message):
 class OpenAnswer(Message):
     """Show a saved answer on the bench exactly as it was."""
 
-    def __init__(self, answer_id: str) -> None:
+    def __init__(self, answer_id: str, row_key: str = "") -> None:
         super().__init__()
         self.answer_id = answer_id
+        self.row_key = row_key
+        """The row to select, as findings name it (`LabelRow:text`); empty: none."""
 
 
 class OpenFeature(Message):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from functools import partial
 from typing import ClassVar
 
 from textual import events, on
@@ -22,6 +21,7 @@ from screens.notebook_actions import NotebookActions
 from screens.notebook_rows import COLUMNS, Entry, View, all_tags, parse, read
 from screens.widgets.keys_line import KeysLine
 from screens.widgets.row_table import RowTable
+from screens.workers import start
 from sessions import SavedAnswer
 
 PAUSE = 0.1
@@ -69,7 +69,7 @@ class NotebookScreen(BaseScreen[None]):
 
     def _answer_saved(self, _: str) -> None:
         if self.is_current and self.view == "answers":
-            self.run_worker(self._reload_soon, group="notebook-soon", exclusive=True, exit_on_error=False)
+            start(self, "notebook-soon", self._reload_soon)
 
     @property
     def table(self) -> RowTable:
@@ -92,7 +92,7 @@ class NotebookScreen(BaseScreen[None]):
     def reload(self) -> None:
         """Read the list again."""
         if self.is_mounted:
-            self.run_worker(self._reload, group="notebook-list", exclusive=True, exit_on_error=False)
+            start(self, "notebook-list", self._reload)
 
     async def _reload(self) -> None:
         store, session, search, view = self.app.store, self.app.session, parse(self.typed), self.view
@@ -130,9 +130,7 @@ class NotebookScreen(BaseScreen[None]):
     # Looking.
 
     def _look(self) -> None:
-        self.run_worker(
-            partial(self._read_saved, self.entry), group="notebook-look", exclusive=True, exit_on_error=False
-        )
+        start(self, "notebook-look", self._read_saved, self.entry)
 
     async def _read_saved(self, entry: Entry | None) -> None:
         self.saved = None
@@ -167,7 +165,7 @@ class NotebookScreen(BaseScreen[None]):
 
     @on(Input.Changed, "#notebook-search")
     def _typed(self) -> None:
-        self.run_worker(self._reload_soon, group="notebook-soon", exclusive=True, exit_on_error=False)
+        start(self, "notebook-soon", self._reload_soon)
 
     async def _reload_soon(self) -> None:
         await asyncio.sleep(PAUSE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from investigator.errors import InvestigatorError
@@ -15,6 +14,7 @@ from investigator.wire import Open
 from screens import keeping, saved_text
 from screens.messages import OpenAnswer, OpenPrompt
 from screens.modals import Confirm, Note, NoteEditor, SessionChooser, TextViewer
+from screens.workers import start
 
 if TYPE_CHECKING:
     from screens.app import InvestigatorApp
@@ -41,7 +41,7 @@ class NotebookActions:
         return entry
 
     def _run(self, work: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any) -> None:
-        self.notebook.run_worker(partial(work, *arguments), group="notebook-act", exit_on_error=False)
+        start(self.notebook, "notebook-act", work, *arguments, exclusive=False)
 
     def open(self) -> None:
         """Show the stored answer where it was shown: on the bench, on a feature page, or as text; nothing is asked."""
@@ -57,7 +57,7 @@ class NotebookActions:
 
             self.app.push_screen(FeatureScreen(saved.result.latent, saved.result.sae, saved.answer()))
         elif isinstance(saved.source, Residual) and saved.tokens:
-            self.app.post_message(OpenAnswer(saved.id))
+            self.app.post_message(OpenAnswer(saved.id, entry.finding.row_key if entry.finding else ""))
         elif isinstance(saved.question, Open) and saved.prompt:
             self.app.post_message(OpenPrompt(saved.prompt))
         else:

@@ -128,7 +128,7 @@ async def test_an_answer_becomes_a_finding_and_can_be_taken_out_again() -> None:
 @SIZES
 async def test_a_finding_opens_on_the_bench_as_it_was_and_nothing_is_asked_for_it(size: tuple[int, int]) -> None:
     store, session, ranking = await with_answers()
-    store.keep(session, ranking.id, row_key=f"LabelRow:{LABELS[2]}", title="harbours here")
+    store.keep(session, ranking.id, row_key=f"LabelRow:{LABELS[4]}", title="whales here")
     async with stage(size, store=store) as made:
         await made.until(lambda: made.backend.verbs("labels"))
         await to_notebook(made, 1)
@@ -139,6 +139,7 @@ async def test_a_finding_opens_on_the_bench_as_it_was_and_nothing_is_asked_for_i
         assert made.app.screen.place.layer == 3
         await made.until(lambda: made.app.screen.labels.answer is not None)
         assert made.app.screen.labels.answer.result == ranking.result
+        await made.until(lambda: made.app.screen.labels.table.selected == LABELS[4])
         assert len(made.backend.verbs("labels")) == asked
 
 

@@ -6,7 +6,7 @@ import random
 from xml.etree import ElementTree
 
 import pytest
-from screen_tools import HOSTILE
+from screen_tools import HOSTILE, stage
 from textual.app import App, ComposeResult
 from textual.color import Color
 from textual.style import Style
@@ -14,6 +14,8 @@ from textual.widgets import Static
 
 from investigator.records import Context, HypothesisRow, Point, Score
 from screens import heat, themes
+from screens.bench import BenchScreen
+from screens.feature import FeatureScreen
 from screens.heat import luminance
 from screens.pareto import EMPTY, Pareto, in_words, table
 from screens.plot_svg import Scale, svg
@@ -210,3 +212,18 @@ def test_an_excerpt_shows_its_peak_without_colour() -> None:
     shown = context_strip.line(Context(("a", " b\n", " c"), (0.0, 3.0, 1.0), 1), 3.0, styles)
     assert shown.plain == "a [b⏎] c"
     assert context_strip.in_words(Context((), (), 0)) == "This excerpt holds no tokens."
+
+
+async def test_on_the_bench_a_point_selects_its_label_and_enter_opens_its_latent() -> None:
+    async with stage() as made:
+        await made.until(lambda: [one for one in made.app.screen.query(ParetoPlot) if one.pareto.walk])
+        plot = made.app.screen.query_one(ParetoPlot)
+        bench = made.app.screen
+        assert isinstance(bench, BenchScreen)
+        await made.press("4", "down", "down")
+        await made.until(lambda: bench.labels.table.selected == plot.pareto.walk[1].text)
+        carried = {label: row.latent for row in bench.features.answer.result.rows for label in row.labels}  # type: ignore[union-attr]
+        place = next(at for at, point in enumerate(plot.pareto.walk) if point.text in carried)
+        await made.press(*["up", "down"], *["down"] * ((place - 1) % len(plot.pareto.walk)), "enter")
+        await made.until(lambda: isinstance(made.app.screen, FeatureScreen))
+        assert made.app.screen.latent == carried[plot.pareto.walk[place].text]  # type: ignore[attr-defined]
