@@ -12,6 +12,7 @@ import torch
 import tiny
 from investigator import wire
 from investigator.errors import BadInput
+from investigator.records import HypothesisRow
 from investigator.sources import Mean, Residual
 
 
@@ -109,6 +110,10 @@ def test_rows_stream_before_the_background_is_known(engine: Any) -> None:
     first = l2el.partial_rows(events)[0]
     assert first.score.score == result.rows[0].score.score  # type: ignore[union-attr]
     assert first.score.gap is None  # type: ignore[union-attr]
+    for row in l2el.partial_rows(events):
+        assert isinstance(row, HypothesisRow)
+        assert row.score.error is None
+        assert not any(score.error for score in row.positions[1:])
     done = [event.done for event in l2el.progress(events)]
     assert done == sorted(done)
     assert done[-1] <= 512

@@ -69,15 +69,16 @@ class _Reading:
         self.reader, self.prepared, self.at = reader, prepared, at
         self.background: Background | None = background_of(engine, reader)
         self.values = torch.full((len(at), len(prepared.texts)), torch.nan, dtype=torch.float64)
+        self.scored = False
         self._ids = dict(zip(prepared.valid.tolist(), prepared.ids, strict=True))
 
     def score(self) -> Iterator[None]:
         """Score every hypothesis at every vector."""
-        if not len(self.at):
-            return
-        for done in score_prepared(self.reader.subject, self.reader.soft(self.at), self.prepared):
+        soft = self.reader.soft(self.at)
+        for done in score_prepared(self.reader.subject, soft, self.prepared) if len(self.at) else ():
             self.values[done.sources.start : done.sources.stop, done.texts] = done.scores
             yield None
+        self.scored = True
 
     def compare(self) -> Iterator[tuple[int, int] | None]:
         """Score every hypothesis at the background positions, where that is not known from before."""
@@ -159,7 +160,7 @@ class _Answer:
 
     def _row(self, prompt: int, text: int) -> HypothesisRow:
         source = self.verb.sources[prompt]
-        by_layer = tuple((layer.layer, layer.row(prompt, text)) for layer in self.layers)
+        by_layer = tuple((layer.layer, layer.row(prompt, text)) for layer in self.layers if layer.reading.scored)
         own = next((found for layer, found in by_layer if layer == self.reader.layer), ())
         return HypothesisRow(
             text=self.prepared.texts[text],
