@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0
 """Seconds in which a started backend must answer; it does in a fraction of one, long before its model is loaded."""
+STARTS = 3
+"""How often a backend that is killed while it starts is started again."""
 __all__ = ["Local", "connect", "start_early", "target"]
 Say = Callable[[str], None]
 
@@ -39,9 +41,9 @@ async def connect(
     with contextlib.suppress(BackendError):
         running(meant.place)  # forgets one that was killed since
     await asyncio.to_thread(_import_client)  # httpx takes 0.2 s to import, which no event loop should feel
-    give_up = time.monotonic() + PATIENCE
-    while time.monotonic() < give_up:
-        start(meant)
+    give_up, starts = time.monotonic() + PATIENCE, 0
+    while time.monotonic() < give_up and starts <= STARTS:
+        starts += start(meant)
         badge = rendezvous.read_badge(meant.place)
         found = await _try(meant.place, badge, settings, client, say) if badge else None
         if found is not None:
@@ -53,7 +55,10 @@ async def connect(
             return found
         say("The backend is starting.")
         await asyncio.sleep(0.02)
-    raise BackendError(f"The backend did not answer within {PATIENCE:.0f} seconds.", f"Its log: {meant.place.log}")
+    raise BackendError(
+        f"The backend did not answer within {PATIENCE:.0f} seconds, or was ended {starts} times as it started.",
+        f"Its log: {meant.place.log}",
+    )
 
 
 def _import_client() -> None:

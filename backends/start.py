@@ -41,12 +41,15 @@ def start_early(workbench: str, settings: Settings, *, engine: str = ENGINE) -> 
         start(target(workbench, settings, engine))
 
 
-def start(target: Target) -> None:
-    """Start the backend where none lives; raise BackendError where the one started here before ended in a failure."""
+def start(target: Target) -> bool:
+    """Start the backend where none lives; return whether it was.
+
+    Raises BackendError where the one started here before ended in a failure.
+    """
     rendezvous.check_length(target.place.socket)
     rendezvous.private_folder(target.place.socket.parent)
     if rendezvous.alive(target.place) or running(target.place):
-        return
+        return False
     log = target.place.log
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     begin = os.O_TRUNC if log.exists() and log.stat().st_size > LOG_BYTES else os.O_APPEND
@@ -57,6 +60,7 @@ def start(target: Target) -> None:
     ]
     command = target.command
     spawned[target.place.socket] = os.posix_spawn(command[0], command, environment(), file_actions=streams)
+    return True
 
 
 def running(place: Place) -> bool:
@@ -69,7 +73,8 @@ def running(place: Place) -> bool:
         if not ended:
             return True
         del spawned[place.socket]
-        if code := os.waitstatus_to_exitcode(status):
+        code = os.waitstatus_to_exitcode(status)
+        if code > 0:  # a killed one is only started again
             raise BackendError(
                 f"The backend ended with status {code}. {_last_line(place.log)}", f"Its log: {place.log}"
             )

@@ -19,6 +19,7 @@ from server_tools import answer, explain, question, until
 
 from backends import launch, rendezvous, start
 from backends.client import SocketBackend
+from backends.command import environment
 from backends.rendezvous import Place
 from fake_engine import SOURCE
 from investigator import paths
@@ -121,7 +122,7 @@ async def test_two_starts_race_safely(bench: str) -> None:
     place = place_of(bench)
     rendezvous.private_folder(place.socket.parent)
     command = launch.target(bench, SETTINGS, ENGINE).command
-    processes = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(3)]
+    processes = [subprocess.Popen(command, env=environment()) for _ in range(3)]
     client = await launch.connect(bench, SETTINGS, engine=ENGINE)
     served_by = (await client.handshake(wait=True)).pid
     others = [process for process in processes if process.pid != served_by]
