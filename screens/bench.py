@@ -70,6 +70,7 @@ class BenchScreen(BenchKeys):
     def on_mount(self) -> None:
         """Follow link and store, and give the first pane the keys."""
         self.labels.order = self.app.settings.app.order
+        self.query_one("#plot").border_title = "4 activation against log p"
         self.app.link_changed.subscribe(self, self._link_changed)
         self.app.store_changed.subscribe(self, lambda _: self.row_actions.show_findings())
         self.prompt_bar.show(self.app.prompt)
@@ -147,7 +148,7 @@ class BenchScreen(BenchKeys):
 
     # Answers.
 
-    def on_work_changed(self, message: WorkChanged) -> None:
+    async def on_work_changed(self, message: WorkChanged) -> None:
         """Show how a question goes, where it belongs."""
         work = message.work
         if work.state == "superseded":
@@ -161,7 +162,7 @@ class BenchScreen(BenchKeys):
                 self.hypothesis.take(work, self.asking.place_of(work))
                 bench_draw.place(self)
             case slot:
-                self._pane_changed(next(pane for pane in self.panes if slot == pane.SLOT), work)
+                await self._pane_changed(next(pane for pane in self.panes if slot == pane.SLOT), work)
 
     def _open_changed(self, work: Work) -> None:
         self.open_work = work
@@ -176,14 +177,14 @@ class BenchScreen(BenchKeys):
             self.lens = work.answer.result
             bench_draw.place(self)
 
-    def _pane_changed(self, pane: Pane, work: Work) -> None:
+    async def _pane_changed(self, pane: Pane, work: Work) -> None:
         pane.take(work, self.asking.place_of(work))
         if work.state == "done":
             trace.mark_painted(pane.table, pane.SLOT, id=work.id)
             self._load_late()
         bench_draw.shared(self)
         if pane is self.labels:
-            bench_draw.plot(self)
+            await bench_draw.plot(self)
 
     def _load_late(self) -> None:
         if not self._late:
@@ -193,7 +194,7 @@ class BenchScreen(BenchKeys):
     async def _loading_late(self) -> None:
         await late.load()
         if self.is_mounted:
-            bench_draw.plot(self)
+            await bench_draw.plot(self)
 
     def _link_changed(self, status: Status) -> None:
         if status.state == "ready":

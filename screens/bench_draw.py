@@ -60,7 +60,7 @@ def shared(bench: BenchScreen) -> None:
         pane.mark_same(everything[at] & others, found.words(f"pane {after + 1}", bench.app.marks) if found else "")
 
 
-def plot(bench: BenchScreen) -> None:
+async def plot(bench: BenchScreen) -> None:
     """Show the ranking as a plot, once its widget has been imported."""
     answer = bench.labels.answer
     if answer is None or not isinstance(answer.result, Labels) or not late.loaded(late.PLOT):
@@ -74,10 +74,9 @@ def plot(bench: BenchScreen) -> None:
         return
     widget = ParetoPlot(ascii_marks=bench.app.settings.app.marks == "ascii")
     box = bench.query_one("#plot")
-    box.border_title = "4 activation against log p"
-    box.mount(widget)
-    # Drawn once it has a size: a plot without one keeps its empty scales.
-    widget.call_after_refresh(widget.draw, pareto)
+    # Waited for, because a plot whose own parts are not there yet cannot be drawn.
+    await box.mount(widget)
+    widget.draw(pareto)
 
 
 def select_in_plot(bench: BenchScreen, text: str | None) -> None:

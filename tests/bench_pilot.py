@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-from fake_backend import FakeBackend
 from textual.pilot import Pilot
 
+from fake_backend import FakeBackend
 from investigator.settings import App, Settings
 from screens.app import InvestigatorApp
 from screens.bench import BenchScreen
@@ -67,7 +67,7 @@ def the(pilot: Bench) -> BenchScreen:
 def answered(pilot: Bench, name: str) -> bool:
     """Whether a pane shows a whole answer about the cursor's place."""
     screen = pilot.app.screen_stack[0]
-    panes = [pane for pane in getattr(screen, "panes", ()) if pane.SLOT == name]
+    panes = [pane for pane in getattr(screen, "panes", ()) if name == pane.SLOT]
     return any(pane.state.name == "done" and not pane.foreign for pane in panes)
 
 

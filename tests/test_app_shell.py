@@ -79,7 +79,7 @@ async def test_the_palette_offers_the_screens_actions_as_plain_text_and_runs_the
         shown = [hit.display.plain for hit in found if isinstance(hit.display, Content)]
         assert len(shown) == len(found)
         assert any("layer below  [ ," in title for title in shown)
-        hits = [hit async for hit in provider.search("own words")]
+        hits = [hit async for hit in provider.search("explain in its")]
         best = max(hits, key=lambda hit: hit.score)
         await best.command()  # type: ignore[misc]
         await until(pilot, lambda: len(backend.verbs("explain")) == 1)
@@ -111,7 +111,7 @@ async def test_ctrl_c_leaves_and_the_lease_is_given_back() -> None:
 
 
 def test_before_the_first_frame_nothing_heavy_is_imported() -> None:
-    heavy = "torch transformers httpx sessions sqlite3 sqlite_utils numpy textual_plot starlette uvicorn platformdirs"
+    heavy = "torch transformers httpx sessions sqlite3 sqlite_utils numpy textual_plot starlette uvicorn"
     script = f"import sys, screens.run, screens.bench; print([name for name in {heavy.split()} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

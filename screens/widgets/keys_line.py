@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from screens.app import InvestigatorApp
 
 LAST = frozenset({"help", "commands"})
+"""Words that stand at the end whatever the width."""
+ROOMY = 100
+"""Columns from which entries stand two cells apart."""
 
 
 class KeysLine(Widget):
@@ -45,25 +48,23 @@ class KeysLine(Widget):
         if self.sentence:
             return Content.assemble((f" {self.sentence}", key))
         entries = keys.footer(self.actions, cast("InvestigatorApp", self.app).moved_keys)
+        gap = " " if self.size.width < ROOMY else "  "
         parts: list[tuple[str, Style]] = []
-        for shown, name in _fitting(entries, self.size.width - 1):
-            parts += [(f" {shown}", key), (f" {name} ", word)]
+        for shown, name in _fitting(entries, self.size.width, len(gap)):
+            parts += [(f"{gap if parts else ' '}{shown}", key), (f" {name}", word)]
         return Content.assemble(*parts)
 
     def _style(self, name: str) -> Style:
         return self.get_visual_style(name, partial=True)
 
 
-def _fitting(entries: list[tuple[str, str]], width: int) -> list[tuple[str, str]]:
+def _fitting(entries: list[tuple[str, str]], width: int, gap: int) -> list[tuple[str, str]]:
+    lengths = {entry: gap + len(entry[0]) + 1 + len(entry[1]) for entry in entries}
     must = [entry for entry in entries if entry[1] in LAST]
-    left = width - sum(map(_length, must))
+    left = width - sum(lengths[entry] for entry in must)
     shown = []
     for entry in entries:
-        if entry not in must and _length(entry) <= left:
+        if entry not in must and lengths[entry] <= left:
             shown.append(entry)
-            left -= _length(entry)
+            left -= lengths[entry]
     return shown + must
-
-
-def _length(entry: tuple[str, str]) -> int:
-    return len(entry[0]) + len(entry[1]) + 3

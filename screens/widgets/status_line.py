@@ -74,11 +74,11 @@ class StatusLine(Widget):
         if status.state in {"failed", "lost"}:
             return [(f" {status.message} ", "status--bad"), (f"{status.mend} ", "status--dim")]
         if status.state != "ready" or status.handshake is None:
-            return [(f" {one_line(self._app.workbench, 24)}", "status--name"), (f" {status.message}", "status--run")]
+            return [(f" {_short_name(self._app.workbench)}", "status--name"), (f"  {status.message}", "status--run")]
         hands, dot = status.handshake, f" {self._app.marks.dot} "
         book = hands.workbench
         model = book.subjects[0] if book and book.subjects else None
-        facts = [(f" {one_line(book.name if book else self._app.workbench, 24)}", "status--name")]
+        facts = [(f" {_short_name(book.name if book else self._app.workbench)}", "status--name")]
         facts += [(dot + here.place_words, "")] if here.place_words else []
         facts += [(f"{dot}{hands.device} {_short(hands.dtype)}", "status--dim")]
         facts += [(f"{dot}{_model(model)}", "status--dim")] if model else []
@@ -105,6 +105,12 @@ class StatusLine(Widget):
             return [(f"{app.marks.unsaved} not saved ", "status--dim")]
         name = f"{'session: ' if width >= 110 else ''}{one_line(app.session.name, 20)} "
         return [(name if width >= 60 else "", "status--dim"), (f"{app.marks.saved} saved ", "status--good")]
+
+
+def _short_name(workbench: str) -> str:
+    """Return a workbench's name; a path's last folder where it was named by path."""
+    parts = [part for part in workbench.split("/") if part and part != "workbench.toml"]
+    return one_line(parts[-1] if parts else workbench, 24)
 
 
 def _where(here: bool) -> str:
