@@ -6,8 +6,9 @@ import asyncio
 import random
 from pathlib import Path
 
-from server_tools import SocketBackend, explain, question, running, until
+from server_tools import explain, question, running, until
 
+from backends.client import SocketBackend
 from backends.server import limits
 from fake_engine import SOURCE, Gate
 from investigator.wire import LAST, Cancelled, Event, Finished, Question, ShowFeatures
