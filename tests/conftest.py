@@ -7,6 +7,8 @@ for name in ("NO_COLOR", "TEXTUAL_THEME", "COLUMNS", "LINES", "FORCE_COLOR"):
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# As backends.engine sets it, for tests that import torch first: two workers on two cores would spin on each other.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import shutil
 import tempfile
