@@ -1,5 +1,6 @@
 """Every test runs in a home of its own, offline, with no colour or theme leaking in from the shell."""
 
+# ruff: noqa: E402 - the environment has to be set before anything that reads it is imported
 import os
 
 for name in ("NO_COLOR", "TEXTUAL_THEME", "COLUMNS", "LINES", "FORCE_COLOR"):
@@ -8,7 +9,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # As backends.engine sets it, for tests that import torch first: two workers on two cores would spin on each other.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 import shutil
 import tempfile
