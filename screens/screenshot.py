@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ def write(file: Path, text: str) -> Path:
         unfinished.write_text(text, encoding="utf-8", errors="replace")
         unfinished.replace(file)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
         raise StoreError(f"{file} cannot be written: {error.strerror or error}.", "Choose another file.") from error
     return file

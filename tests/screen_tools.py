@@ -7,7 +7,9 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
+from textual.app import App
 from textual.pilot import Pilot
 
 from fake_backend import EXAMPLE, FakeBackend, tokens_of
@@ -63,7 +65,7 @@ def _key(char: str) -> str:
     return named.get(char, char)
 
 
-def screen_text(app: InvestigatorApp) -> str:
+def screen_text(app: App[Any]) -> str:
     """Return the text of a picture of the screen, line by line."""
     svg = app.export_screenshot(simplify=True)
     rows: dict[float, list[tuple[float, str]]] = {}

@@ -38,7 +38,7 @@ def test_two_actions_may_swap_their_keys(tmp_path: Path) -> None:
         ('[app]\nnotebook = "s"', "has. app.notebook keeps its own"),
         ("[bench]\nkeep = 3", "gives bench.keep no key"),
         ("[bench]\nkeep = []", "gives bench.keep no key"),
-        ('[zoo]\n"\x7f[red]" = "k"', "which is no action"),
+        ('[zoo]\n"\\u001b[red]" = "k"', "which is no action"),
         ("[bench\nkeep", "cannot be read"),
     ],
 )
@@ -46,7 +46,7 @@ def test_what_cannot_be_used_is_a_sentence_and_moves_nothing(text: str, words: s
     found = moved(text, tmp_path)
     assert found.moved == {}
     assert len(found.troubles) == 1 and words in found.troubles[0]
-    assert "\x7f" not in found.troubles[0]
+    assert "\x1b" not in found.troubles[0]
 
 
 def test_a_file_that_is_no_text_or_a_folder_is_a_sentence(tmp_path: Path) -> None:
