@@ -11,7 +11,7 @@ with connect() as bench:
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -86,7 +86,7 @@ class Investigator:
         """
         return self._loop.run(self._asker.ask(verb, watch))
 
-    def stream(self, verb: Verb) -> Iterator[Answer]:
+    def stream(self, verb: Verb) -> Generator[Answer, None, None]:
         """Ask any verb and yield the answer as it grows; leaving the iterator stops the question."""
         arrived: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
         job = self._loop.start(self._until_end(verb, arrived))

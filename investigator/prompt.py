@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
@@ -124,11 +125,12 @@ class Prompt:
 
     def _growing(self, verb: Verb, kind: type[R]) -> Iterator[tuple[R, ...]]:
         seen = 0
-        for answer in self._bench.stream(verb):
-            rows = _rows(answer)
-            if len(rows) > seen or answer.ended:
-                seen = len(rows)
-                yield tuple(row for row in rows if isinstance(row, kind))
+        with contextlib.closing(self._bench.stream(verb)) as stream:
+            for answer in stream:
+                rows = _rows(answer)
+                if len(rows) > seen or answer.ended:
+                    seen = len(rows)
+                    yield tuple(row for row in rows if isinstance(row, kind))
 
     def test(
         self,

@@ -222,10 +222,10 @@ def test_tables_of_prompts_and_hypotheses_write_one_line_each(
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_printed_inert_and_whole(
-    backend: FakeBackend, capsys: pytest.CaptureFixture[str], text: str
+    backend: FakeBackend, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     words = text.encode("utf-8", "replace").decode()
-    backend.labels = (words,)
+    monkeypatch.setattr(backend, "labels", (words,))
     assert run("features", words) == 0
     printed, said = capsys.readouterr()
     assert inert(words) in printed and said == ""

@@ -141,6 +141,7 @@ def test_a_full_database_keeps_answers_readable_and_gets_them_later(path: Path) 
     with open_store(path) as store:
         session = store.session("whales")
         writer = store._journal._writer
+        assert writer is not None
         pages = writer.execute("pragma page_count").fetchone()[0]
         writer.execute(f"pragma max_page_count = {pages}")
         for n in range(60):

@@ -233,7 +233,7 @@ def test_a_database_of_an_older_version_is_brought_here_with_its_rows(tmp_path: 
     old = sqlite_utils.Database(old_path)
     migrations.make(steps).apply(old)
     for table, several in rows.items():
-        old[table].insert_all(several)
+        old.table(table).insert_all(several)
     old.close()
     with open_store(old_path) as brought:
         assert brought.trouble == "" and brought.notice == ""
