@@ -159,6 +159,7 @@ def test_dead_latents_are_revived_and_rows_keep_unit_norm() -> None:
     torch.testing.assert_close(weights.W_dec.norm(dim=1), torch.ones(32))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # sae-lens imports modules that its own needs deprecate
 def test_sae_directory_equals_sae_lens(trained: tuple[Recipe, Folders, Path]) -> None:
     from sae_lens import SAE
 
