@@ -123,9 +123,8 @@ class InvestigatorApp(App[None]):
 
     @property
     def book(self) -> WorkbenchSummary | None:
-        """Return what the backend has loaded, once it is ready."""
-        hands = self.link.status.handshake
-        return hands.workbench if hands else None
+        """Return what the backend has loaded, once it was ready."""
+        return self.link.book
 
     @property
     def layers_with_sae(self) -> frozenset[int]:

@@ -13,6 +13,7 @@ from investigator.wire import Handshake
 
 if TYPE_CHECKING:
     from backends.base import Backend
+    from investigator.records import WorkbenchSummary
     from screens.app import InvestigatorApp
 
 Connect = Callable[[], Awaitable["Backend"]]
@@ -43,6 +44,8 @@ class Link:
         self.connect = connect
         self.backend: Backend | None = None
         self.status = Status()
+        self.book: WorkbenchSummary | None = None
+        """What was loaded when the backend was last ready; stays known while it is started again."""
         self._lost = asyncio.Event()
         self._tries = 0
 
@@ -75,7 +78,7 @@ class Link:
             raise BackendError(
                 hands.message or "The backend could not load the workbench.", "See `investigator doctor`."
             )
-        self._tries = 0
+        self._tries, self.book = 0, hands.workbench
         self.app.asker.attach(self.backend)
         self._say(Status("ready", "", "", hands))
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections import Counter
 
+import pytest
 from bench_pilot import NARROW, bench, line, press, text, the, until
 from textual.content import Content
 
@@ -46,7 +47,7 @@ def test_keys_are_shown_as_a_person_reads_them() -> None:
 async def test_the_line_of_keys_always_ends_with_help_and_commands() -> None:
     async with bench(FakeBackend(), NARROW) as pilot:
         last = text(pilot).splitlines()[-1]
-        assert last.rstrip().endswith("? help  ^p commands")
+        assert last.rstrip().endswith("? help ^p commands")
         for word in ("token", "row", "layer", "i prompt", "g explain", "h test"):
             assert word in last
         await pilot.resize_terminal(44, 20)
@@ -129,3 +130,12 @@ async def test_the_first_frame_stands_before_the_backend_is_reached() -> None:
     async with made.run_test(size=(140, 45)) as pilot:
         await until(pilot, lambda: "6 active" in text(pilot))
     assert frames == [True]
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_the_app_can_be_left_at_any_moment_of_its_start(turns: int) -> None:
+    async with bench(FakeBackend(), NARROW, settle=turns > 1) as pilot:
+        for _ in range(turns):
+            await pilot.pause()
+        await pilot.press("ctrl+q")
+    assert pilot.app.return_code == 0

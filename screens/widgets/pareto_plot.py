@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rich.style import Style as RichStyle
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -15,6 +16,15 @@ from textual_plot import PlotWidget
 
 from screens import keys
 from screens.pareto import Pareto, in_words
+
+
+class _Plot(PlotWidget):  # type: ignore[misc]  # the library has no types
+    """A plot that survives being mounted while the app is left: its parts are then missing when it asks for them."""
+
+    def on_mount(self, event: events.Mount) -> None:
+        """Keep the plot's own handler from running without its parts."""
+        if not self.children:
+            event.prevent_default()
 
 
 class ParetoPlot(Vertical, can_focus=True):
@@ -59,7 +69,7 @@ class ParetoPlot(Vertical, can_focus=True):
 
     def compose(self) -> ComposeResult:
         """Lay out the plot, its text form and the line that names the selection."""
-        plot = PlotWidget()
+        plot = _Plot()
         # The plot's own arrow keys pan; here arrows walk over labels, so it never takes the focus.
         plot.can_focus = False
         yield Static("log p/token ↑ · activation →", id="pareto-axes", markup=False)

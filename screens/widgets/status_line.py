@@ -73,10 +73,11 @@ class StatusLine(Widget):
         status, here = self._app.link.status, cast("BaseScreen[None]", self.screen)
         if status.state in {"failed", "lost"}:
             return [(f" {status.message} ", "status--bad"), (f"{status.mend} ", "status--dim")]
+        book, dot = self._app.book, f" {self._app.marks.dot} "
         if status.state != "ready" or status.handshake is None:
-            return [(f" {_short_name(self._app.workbench)}", "status--name"), (f"  {status.message}", "status--run")]
-        hands, dot = status.handshake, f" {self._app.marks.dot} "
-        book = hands.workbench
+            name = _short_name(book.name if book else self._app.workbench)
+            return [(f" {name}", "status--name"), (f"{dot}{status.message}", "status--run")]
+        hands = status.handshake
         model = book.subjects[0] if book and book.subjects else None
         facts = [(f" {_short_name(book.name if book else self._app.workbench)}", "status--name")]
         facts += [(dot + here.place_words, "")] if here.place_words else []
