@@ -148,11 +148,17 @@ def _decoder(engine: WorkbenchEngine, source: Decoder) -> Tensor:
 
 
 def _random(engine: WorkbenchEngine, source: Random) -> Tensor:
-    """Return mean + C^(1/2) z: the eigenvalues' root, because a covariance of few tokens has no Cholesky factor."""
-    statistics = engine.parts.layer_statistics(source.subject)
-    values, vectors = torch.linalg.eigh(statistics.covariance[source.layer].double())
+    """Return mean + C^(1/2) z, with z standard normal."""
+    root = engine.parts.once("root", f"{source.subject} {source.layer}", lambda: _root(engine, source))
     generator = torch.Generator().manual_seed(source.seed)
-    noise = torch.randn(len(values), dtype=torch.float64, generator=generator)
-    drawn = vectors @ (values.clamp_min(0).sqrt() * noise)
-    found: Tensor = statistics.mean[source.layer] + drawn.float()
-    return found
+    drawn = root @ torch.randn(len(root), dtype=torch.float64, generator=generator)
+    mean: Tensor = engine.parts.layer_statistics(source.subject).mean[source.layer]
+    return mean + drawn.float()
+
+
+def _root(engine: WorkbenchEngine, source: Random) -> Tensor:
+    """Return a root of the layer's covariance, by eigenvalues: one of few tokens has no Cholesky factor."""
+    covariance = engine.parts.layer_statistics(source.subject).covariance[source.layer]
+    values, vectors = torch.linalg.eigh(covariance.double())
+    root: Tensor = vectors * values.clamp_min(0).sqrt()
+    return root
