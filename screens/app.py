@@ -14,7 +14,7 @@ from textual.signal import Signal
 
 from investigator.errors import InvestigatorError
 from investigator.settings import Settings
-from screens import keys, marks, themes, trace
+from screens import keys, marks, themes, trace, workers
 from screens.commands import provider
 from screens.link import Connect, Link, Status
 from screens.messages import OpenAnswer, OpenFeature, OpenPrompt
@@ -105,8 +105,8 @@ class InvestigatorApp(App[None]):
         trace.mark("first-frame")
         for trouble in self._troubles:
             self.tell(trouble, problem=True)
-        self.run_worker(self.link.keep(), name="link", exit_on_error=False, description="link")
-        self.run_worker(self._start_store(), name="store", exit_on_error=False, description="store")
+        workers.start(self, "link", self.link.keep)
+        workers.start(self, "store", self._start_store)
 
     async def _start_store(self) -> None:
         try:

@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from investigator.records import Lens, Opened
 from investigator.wire import Open
-from screens import bench_draw, late, trace
+from screens import bench_draw, late, trace, workers
 from screens.bench_ask import Asking
 from screens.bench_keys import BenchKeys
 from screens.bench_panes import Panes
@@ -189,7 +189,7 @@ class BenchScreen(BenchKeys):
     def _load_late(self) -> None:
         if not self._late:
             self._late = True
-            self.app.run_worker(self._loading_late(), name="late", exit_on_error=False)
+            workers.start(self.app, "late", self._loading_late)
 
     async def _loading_late(self) -> None:
         await late.load()

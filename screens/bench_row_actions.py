@@ -10,7 +10,7 @@ from investigator.events import Answer
 from investigator.records import FeatureRow, Features, LabelRow, Opened, Row
 from investigator.sources import Residual
 from investigator.wire import Explain, Open, RankLabels, ShowFeatures, Test
-from screens import keeping
+from screens import keeping, workers
 from screens.bench_panes import HYPOTHESIS, PLOT
 from screens.bench_place import Place
 from screens.bench_rows import as_text, title_of
@@ -127,12 +127,15 @@ class RowActions:
             app.tell("Wait until the answer is whole, or stop it with ctrl+g; then keep it.")
             return
         title, key = title_of(found.row, found.place), f"{type(found.row).__name__}:{found.row.key}"
-        app.run_worker(keeping.keep(app, found.answer.id, title=title, row_key=key), exit_on_error=False)
+        workers.start(app, "keep", self._keep, found, title, key, exclusive=False)
+
+    async def _keep(self, found: Chosen, title: str, key: str) -> None:
+        await keeping.keep(self.bench.app, found.answer.id, title=title, row_key=key)
 
     def show_findings(self) -> None:
         """List the session's findings."""
         if self.bench.app.store is not None and self.bench.is_mounted:
-            self.bench.app.run_worker(self._list(), group="findings", exclusive=True, exit_on_error=False)
+            workers.start(self.bench.app, "findings", self._list)
 
     async def _list(self) -> None:
         app = self.bench.app

@@ -6,8 +6,8 @@ import asyncio
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from textual.message_pump import MessagePump
@@ -15,6 +15,7 @@ from textual.message_pump import MessagePump
 from investigator.errors import Disconnected, InvestigatorError
 from investigator.events import Answer
 from investigator.wire import Event, Failed, Question, Verb
+from screens import workers
 from screens.messages import WorkChanged
 
 if TYPE_CHECKING:
@@ -126,9 +127,7 @@ class Asker:
             listener.post_message(WorkChanged(work))
             return work
         self.running[slot] = work
-        self.app.run_worker(
-            self._run(work), name=work.name, group=f"ask:{slot}", description=work.name, exit_on_error=False
-        )
+        workers.start(self.app, f"ask:{slot}", self._run, work, exclusive=False)
         self.tell(work)
         return work
 
@@ -176,7 +175,7 @@ class Asker:
 
     def _cancel(self, work: Work) -> None:
         if self.backend is not None:
-            self.app.run_worker(_quietly(self.backend.cancel(work.id)), group="cancel", exit_on_error=False)
+            workers.start(self.app, "cancel", _quietly, self.backend.cancel, work.id, exclusive=False)
 
     async def _run(self, work: Work) -> None:
         try:
@@ -249,9 +248,9 @@ class Asker:
         self._tell_now(work)
 
 
-async def _quietly(call: Any) -> None:
-    """Wait for a call whose failure changes nothing: the link's own watcher reports a broken link."""
+async def _quietly(call: Callable[[str], Awaitable[None]], id: str) -> None:
+    """Make a call whose failure changes nothing: the link's own watcher reports a broken link."""
     try:
-        await call
+        await call(id)
     except InvestigatorError:
         return
