@@ -123,7 +123,7 @@ class FeatureScreen(BaseScreen[None]):
         for name in ("logit-lines", "token"):
             self.query_one(f"#feature-{name}", Static).update("")
         for histogram in self.query(Histogram):
-            histogram.draw((), ())
+            histogram.clear()
 
     def _show(self, feature: Feature, answer_id: str) -> None:
         self.feature, self.answer_id, self.sae = feature, answer_id, feature.sae

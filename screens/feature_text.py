@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from rich.cells import set_cell_size
+
 from investigator.records import Context, Feature, LabelNote, Likely, Neighbour
 from investigator.text import inert
 from screens.widgets import histogram
@@ -13,10 +15,13 @@ NO_LABEL = "(no label: no pattern was clear enough)"
 
 def heading(feature: Feature) -> str:
     """Return the latent, its SAE and its statistics on one line."""
-    return (
-        f"latent {feature.latent} · {inert(feature.sae)} · rate {feature.rate:.3%} · "
-        f"median {feature.median:+.2f} · IQR {feature.iqr:.2f} · max {feature.maximum:.2f}"
-    )
+    return f"latent {feature.latent} · {inert(feature.sae)} · {_statistics(feature)}"
+
+
+def _statistics(feature: Feature) -> str:
+    if not (feature.rate or feature.maximum or feature.histogram_counts):
+        return "the workbench has no statistics of this latent"
+    return f"rate {feature.rate:.3%} · median {feature.median:+.2f} · IQR {feature.iqr:.2f} · max {feature.maximum:.2f}"
 
 
 def label_line(label: LabelNote) -> str:
@@ -47,7 +52,8 @@ def logit_lines(raised: Sequence[Likely], lowered: Sequence[Likely]) -> list[str
     """Return the next tokens that the decoder direction raises beside those that it lowers."""
     rows = max(len(raised), len(lowered))
     left, right = ([*_logits(side), *[""] * (rows - len(side))] for side in (raised, lowered))
-    return [f"{'raises':<20}lowers", *(f"{one:<20}{other}".rstrip() for one, other in zip(left, right, strict=True))]
+    pairs = zip(("raises", *left), ("lowers", *right), strict=True)
+    return [f"{set_cell_size(one, 20)}{other}".rstrip() for one, other in pairs]
 
 
 def _logits(side: Iterable[Likely]) -> list[str]:
@@ -55,7 +61,8 @@ def _logits(side: Iterable[Likely]) -> list[str]:
 
 
 def _quoted(token: str, width: int) -> str:
-    shown = inert(token)
+    # Without its variation selector an emoji has the width that terminals give it.
+    shown = inert(token).replace("\ufe0f", "")
     return f'"{shown if len(shown) <= width else shown[: width - 1] + "…"}"'
 
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
+from investigator.records import Feature
 from investigator.sources import Residual
 from investigator.tables import Table, marked, tables_of
 from investigator.text import inert, one_line
+from screens import feature_text
 from screens.why import provenance_lines
 
 if TYPE_CHECKING:
@@ -54,11 +56,17 @@ def full(saved: SavedAnswer, finding: Finding | None = None, width: int = 100) -
         [
             *(_finding_lines(finding, saved, width) if finding else ()),
             *_head(saved, width),
-            *_tables(tables_of(saved.result, saved.rows, [token.text for token in saved.tokens])),
+            *_answer(saved),
             *_ending(saved, width),
             *_provenance(saved, width),
         ]
     )
+
+
+def _answer(saved: SavedAnswer) -> list[str]:
+    if isinstance(saved.result, Feature):
+        return [*feature_text.text(saved.result).splitlines(), ""]
+    return list(_tables(tables_of(saved.result, saved.rows, [token.text for token in saved.tokens])))
 
 
 def _finding_lines(finding: Finding, saved: SavedAnswer, width: int) -> Iterator[str]:
@@ -75,7 +83,8 @@ def _finding_lines(finding: Finding, saved: SavedAnswer, width: int) -> Iterator
 
 
 def _head(saved: SavedAnswer, width: int) -> Iterator[str]:
-    yield from wrapped(f"{saved.kind} {place(saved)} · saved {saved.saved_at[:16].replace('T', ' ')}", width)
+    what = f"{saved.kind} {place(saved)}".strip()
+    yield from wrapped(f"{what} · saved {saved.saved_at[:16].replace('T', ' ')} UTC", width)
     source = saved.source
     if saved.tokens:
         first, end = _span(source, len(saved.tokens)) if isinstance(source, Residual) else (0, 0)

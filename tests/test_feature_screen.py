@@ -1,6 +1,7 @@
 """The feature page by real keys: excerpts, tokens in words, neighbours and back, copying, keeping, failures."""
 
 import pytest
+from rich.cells import cell_len
 from screen_tools import HOSTILE, LARGE, SMALL, Stage, stage
 from textual.widgets import Static
 
@@ -30,7 +31,15 @@ async def test_the_page_says_label_author_rule_rate_and_statistics(size: tuple[i
     async with stage(size) as made:
         await to_feature(made)
         shown = made.text()
-        for words in ("latent 412", "rate 0.120%", "median -0.20", "IQR 0.50", "by rule", "rule: hypernym", "score 0.80"):
+        for words in (
+            "latent 412",
+            "rate 0.120%",
+            "median -0.20",
+            "IQR 0.50",
+            "by rule",
+            "rule: hypernym",
+            "score 0.80",
+        ):
             assert words in shown, words
         assert LABELS[412 % len(LABELS)] in shown
         assert "[Lisbon]" in shown, "the peak stands in brackets"
@@ -156,6 +165,7 @@ def test_a_latent_without_statistics_is_told_in_words() -> None:
     bare = Feature("s", 3, (), 0.0, 0.0, 0.0, 0.0, (), (), (), (), (), ())
     text = feature_text.text(bare)
     assert feature_text.NO_LABEL in text
+    assert "no statistics of this latent" in text and "0.000%" not in text
     for section in ("excerpts", "nearest latents", "activations"):
         assert f"{section}: none recorded" in text
     assert feature_text.title(bare) == "latent 3: (no label)"
@@ -168,6 +178,13 @@ def test_uneven_lists_of_logits_stand_side_by_side() -> None:
         ["+1.00", '"', 'a"', "-2.00", '"c⏎"'],
         ["+0.50", '"', 'b"'],
     ]
+
+
+def test_wide_tokens_keep_the_columns() -> None:
+    lines = feature_text.logit_lines(
+        (Likely("\U0001f37d\ufe0f", 1.0), Likely("b", 0.5)), (Likely("c", -2.0), Likely("d", -1.0))
+    )
+    assert {cell_len(line[: line.index("-")]) for line in lines[1:]} == {21}
 
 
 def test_neighbours_and_labels_name_what_is_missing() -> None:

@@ -10,6 +10,7 @@ from textual.widgets import Static
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = " .:-=+*%#"
+NOTHING = "No activations were recorded for this latent."
 
 
 def heights(counts: Sequence[int], levels: int) -> list[int]:
@@ -49,11 +50,18 @@ class Histogram(Static):
         self.blocks = ASCII_BLOCKS if ascii_marks else BLOCKS
         self.edges: tuple[float, ...] = ()
         self.counts: tuple[int, ...] = ()
+        self.nothing = ""
+        """Shown where there is nothing to draw."""
 
     def draw(self, edges: Sequence[float], counts: Sequence[int]) -> None:
         """Show these counts; `edges` holds one number more than `counts`."""
-        self.edges, self.counts = tuple(edges), tuple(counts)
+        self.edges, self.counts, self.nothing = tuple(edges), tuple(counts), NOTHING
         self.update(Content("\n".join(self._lines())))
+
+    def clear(self) -> None:
+        """Show nothing, where there is no latent to show."""
+        self.edges, self.counts, self.nothing = (), (), ""
+        self.update("")
 
     def in_words(self) -> str:
         """Return the text form."""
@@ -65,7 +73,7 @@ class Histogram(Static):
 
     def _lines(self) -> list[str]:
         if not any(self.counts) or len(self.edges) != len(self.counts) + 1:
-            return ["No activations were recorded for this latent."] if self.counts or self.edges else []
+            return [self.nothing]
         if 0 < self.size.height < 3:
             return [self._flat()]
         # Twice the width where it fits: 20 bins in 40 cells read better than in 20.
