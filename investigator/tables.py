@@ -177,13 +177,14 @@ def marked(tokens: Sequence[str], first: int, end: int | None = None) -> str:
 
 
 def _spread(row: HypothesisRow, tokens: Sequence[str]) -> list[Table]:
-    lines = [(row.layer, row.positions)] if row.positions else []
-    lines += list(row.layers)
-    return [
-        Table(
-            f"Layer {layer}: {row.text}",
-            (">position", "token", *_SCORE),
-            tuple((str(i), tokens[i] if i < len(tokens) else "", *_score(one)) for i, one in enumerate(scores)),
-        )
-        for layer, scores in lines
-    ]
+    # The scores at every layer hold those of the asked layer.
+    lines = list(row.layers) or ([(row.layer, row.positions)] if row.positions else [])
+    return [_over_tokens(f"Layer {layer}: {row.text}", scores, tokens) for layer, scores in lines]
+
+
+def _over_tokens(title: str, scores: Sequence[Score], tokens: Sequence[str]) -> Table:
+    cells = tuple(
+        (str(at), tokens[at] if at < len(tokens) else "", *_score(one), one.error or "")
+        for at, one in enumerate(scores)
+    )
+    return _without_empty(Table(title, (">position", "token", *_SCORE, "why not"), cells))

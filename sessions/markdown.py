@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from investigator import __version__
-from investigator.records import Part, Provenance, Token
+from investigator.records import Opened, Part, Provenance, Token
 from investigator.tables import Table, tables_of
 from investigator.text import markdown
 from sessions.records import Finding, SavedAnswer, Session, residual_of
@@ -31,8 +31,19 @@ def export_markdown(store: Store, session: Session, *, findings_only: bool = Fal
         parts += ["## Findings", *(block for one in findings for block in _finding(store, one, by_id, rows))]
     if not findings_only and answers:
         parts += ["## Answers"]
-        parts += [block for i, one in enumerate(answers, 1) for block in _answer(one, f"### {i}. ", rows)]
+        parts += [block for i, one in enumerate(_told_once(answers), 1) for block in _answer(one, f"### {i}. ", rows)]
     return "\n\n".join(parts) + "\n"
+
+
+def _told_once(answers: Sequence[SavedAnswer]) -> Iterator[SavedAnswer]:
+    # Every question of the command line opens its prompt first; one table of a prompt's tokens is enough.
+    seen: set[str] = set()
+    for answer in answers:
+        if not (isinstance(answer.result, Opened) and answer.strip is not None):
+            yield answer
+        elif answer.strip.id not in seen:
+            seen.add(answer.strip.id)
+            yield answer
 
 
 def _head(session: Session, answers: Sequence[SavedAnswer], findings: Sequence[Finding]) -> Iterator[str]:

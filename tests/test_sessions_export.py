@@ -99,6 +99,14 @@ def test_findings_alone_leave_the_other_answers_out(store: Store, session: Sessi
     assert "kept" in text and "left out" not in text
 
 
+def test_a_prompt_opened_again_and_again_is_shown_once(store: Store, session: Session) -> None:
+    for n in range(3):
+        store.save_answer(session, *an_open(f"open-{n}"))
+        store.save_answer(session, *some_features(f"q-{n}", f"label {n}"))
+    text = export_markdown(store, session)
+    assert text.count("**Likely next**") == 1 and all(f"label {n}" in text for n in range(3))
+
+
 def test_long_tables_end_with_how_much_is_left_out(store: Store, session: Session) -> None:
     store.save_answer(session, *some_features("q-1", *(f"label {n}" for n in range(80))))
     text = export_markdown(store, session, rows=50)
