@@ -159,7 +159,7 @@ class NotebookActions:
             self.app.tell(str(problem), problem=True)
             return
         rows = [
-            (one.name, f"{one.findings} findings · {one.answers} answers · {(one.last_at or one.made_at)[:10]}")
+            (one.name, f"{one.findings} kept · {one.answers} answers · {(one.last_at or one.made_at)[:10]}")
             for one in found
         ]
         current = self.app.session.name if self.app.session else ""

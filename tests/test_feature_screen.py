@@ -8,6 +8,8 @@ from textual.widgets import Static
 from fake_backend import LABELS, FakeBackend
 from investigator.errors import BadInput
 from investigator.records import Context, Feature, LabelNote, Likely, Neighbour
+from investigator.settings import App as AppSettings
+from investigator.settings import Settings
 from screens import feature_text
 from screens.bench import BenchScreen
 from screens.feature import FeatureScreen
@@ -159,6 +161,25 @@ async def test_hostile_labels_stay_inert(size: tuple[int, int]) -> None:
         for bad in ("\x1b", "\x07", "\u202e", "\u200b"):
             assert bad not in made.app.export_screenshot()
             assert bad not in made.app.clipboard
+
+
+@SIZES
+async def test_without_colour_and_in_ascii_everything_is_still_said(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    settings = Settings(app=AppSettings(theme="investigator-contrast", marks="ascii"))
+    async with stage(size, settings=settings) as made:
+        assert made.app.theme == "investigator-contrast"
+        await to_feature(made)
+        await made.press("left", "tab", "down", "question_mark")
+        await made.shows("The feature page")
+        await made.press("escape")
+        shown = made.text()
+        assert "[Lisbon]" in shown and "rate 0.120%" in shown
+        assert not set("▁▂▃▄▅▆▇█") & set(shown)
+        await made.press("N")
+        await made.shows("Nothing kept yet")
 
 
 def test_a_latent_without_statistics_is_told_in_words() -> None:

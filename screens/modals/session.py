@@ -81,4 +81,4 @@ class SessionChooser(Sheet[str]):
 
     def _line(self, name: str, words: str) -> Content:
         here = "● " if name == self.current else "  "
-        return Content(f"{here}{one_line(name, 40):<40}  {one_line(words, 50)}")
+        return Content(f"{here}{one_line(name, 28):<28}  {one_line(words, 50)}")
