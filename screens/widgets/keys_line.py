@@ -27,7 +27,7 @@ class KeysLine(Widget):
     DEFAULT_CSS = """
     KeysLine { height: 1; }
     KeysLine > .keys--key { color: $footer-key-foreground; text-style: bold; }
-    KeysLine > .keys--word { color: $text-muted; }
+    KeysLine > .keys--word { color: $foreground 75%; }
     """
 
     def __init__(self, actions: Sequence[keys.Action]) -> None:

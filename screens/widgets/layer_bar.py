@@ -25,7 +25,7 @@ class LayerBar(Widget):
         & > .layer--plain { color: $foreground; }
         & > .layer--here { color: $accent; text-style: bold; }
         & > .layer--mark { color: $success; }
-        & > .layer--dim { color: $text-muted; }
+        & > .layer--dim { color: $foreground 70%; }
     }
     """
     app = getters.app(InvestigatorApp)

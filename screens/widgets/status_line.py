@@ -28,7 +28,7 @@ class StatusLine(Widget):
     DEFAULT_CSS = """
     StatusLine { height: 1; }
     StatusLine > .status--name { color: $primary; text-style: bold; }
-    StatusLine > .status--dim { color: $text-muted; }
+    StatusLine > .status--dim { color: $foreground 75%; }
     StatusLine > .status--here { color: $accent; text-style: bold; }
     StatusLine > .status--run { color: $accent; }
     StatusLine > .status--good { color: $success; }
