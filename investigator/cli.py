@@ -72,7 +72,16 @@ def build_parser(names: Iterable[str] = tuple(COMMANDS)) -> Parser:
             epilog=f"example: {module.EXAMPLE}", formatter_class=argparse.RawDescriptionHelpFormatter,
         )  # fmt: skip
         module.add(sub)
+        _inherit(sub, parser)
     return parser
+
+
+def _inherit(sub: argparse.ArgumentParser, parser: argparse.ArgumentParser) -> None:
+    # A flag given before the sub-command holds for it: argparse would put the sub-command's own default in its place.
+    above = {action.dest for action in parser._actions}
+    for action in sub._actions:
+        if action.dest in above and action.option_strings:
+            action.default = argparse.SUPPRESS
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
