@@ -29,25 +29,28 @@ def test_paper_form_is_gain_times_activation_plus_bias() -> None:
             torch.testing.assert_close(soft[row, slot], mapper.gamma[slot] * h[row] + mapper.bias[slot])
 
 
-def test_directional_form_forgets_the_length_and_keeps_the_direction() -> None:
-    mapper = _mapper("directional")
+@pytest.mark.parametrize("form", ["directional", "slotwise"])
+def test_directional_forms_forget_the_length_and_keep_the_direction(form: str) -> None:
+    mapper = _mapper(form)
     h = torch.randn(4, 5)
     away = h - torch.arange(5.0)
     soft = mapper(h)
     for row in range(4):
         unit = away[row] / (away[row] ** 2).sum().sqrt()
         for slot in range(3):
-            expected = 7.0 * mapper.gamma[slot] * (mapper.matrix @ unit) + mapper.bias[slot]
+            matrix = mapper.matrix[slot] if form == "slotwise" else mapper.matrix
+            expected = 7.0 * mapper.gamma[slot] * (matrix @ unit) + mapper.bias[slot]
             torch.testing.assert_close(soft[row, slot], expected)
     torch.testing.assert_close(mapper(torch.arange(5.0) + 3 * away), soft)
 
 
-def test_directional_form_at_the_mean_is_the_blind_prompt() -> None:
-    mapper = _mapper("directional")
+@pytest.mark.parametrize("form", ["directional", "slotwise"])
+def test_directional_forms_at_the_mean_are_the_blind_prompt(form: str) -> None:
+    mapper = _mapper(form)
     torch.testing.assert_close(mapper(torch.arange(5.0)[None]), mapper.blind())
 
 
-@pytest.mark.parametrize("form", ["paper", "directional"])
+@pytest.mark.parametrize("form", ["paper", "directional", "slotwise"])
 def test_saved_and_loaded_it_maps_to_the_same_bits(form: str, tmp_path: Path) -> None:
     mapper = _mapper(form)
     mapper.save(tmp_path)
