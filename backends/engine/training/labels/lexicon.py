@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from backends.engine.training.dictionary import Dictionary, Sense
 from backends.engine.training.dictionary_lines import CLASS_OF_WORD
 from backends.engine.training.labels.words import NONE
-from backends.engine.training.phrasing import LEXFILE_TOPICS, TOO_GENERAL, is_offensive_word
+from backends.engine.training.phrasing import LEXFILE_TOPICS, TOO_GENERAL, inflections, is_offensive_word
 
 # A word counts as being of a kind when at least this share of its senses (earlier ones weigh more) is of that kind.
-_SENSE_SHARE = 0.45
+_SENSE_SHARE = 0.35
 _LEVELS = 5
+# Hypernyms that no one would use of their members, beside those that say nothing.
+_SAY_LITTLE = frozenset({"doer", "action", "civil day", "organisation", "assemblage", "creation", "work"})
 _YEAR = re.compile(r"1[5-9]\d\d|20\d\d")
 _SYMBOLS = {
     ",": "commas",
@@ -40,6 +42,20 @@ _SYMBOLS = {
     "%": "percent signs",
     "\n": "line breaks",
 }
+IRREGULAR_VERBS = {
+    "say": "said", "go": "went gone goes", "take": "took taken", "come": "came", "see": "saw seen",
+    "know": "knew known",
+    "get": "got gotten", "give": "gave given", "find": "found", "think": "thought", "tell": "told", "become": "became",
+    "leave": "left", "feel": "felt", "bring": "brought", "begin": "began begun beginning", "keep": "kept",
+    "hold": "held", "write": "wrote written", "stand": "stood", "hear": "heard", "let": "letting", "mean": "meant",
+    "set": "setting", "meet": "met", "run": "ran running", "pay": "paid", "sit": "sat sitting", "speak": "spoke spoken",
+    "lie": "lay lain lying", "lead": "led", "grow": "grew grown", "lose": "lost", "fall": "fell fallen", "send": "sent",
+    "build": "built", "understand": "understood", "draw": "drew drawn", "break": "broke broken", "spend": "spent",
+    "cut": "cutting", "rise": "rose risen", "drive": "drove driven", "buy": "bought", "wear": "wore worn",
+    "choose": "chose chosen", "eat": "ate eaten", "win": "won winning", "fight": "fought", "teach": "taught",
+    "catch": "caught", "sell": "sold", "throw": "threw thrown", "put": "putting", "make": "made", "sing": "sang sung",
+    "fly": "flew flown", "drink": "drank drunk", "sleep": "slept", "swim": "swam swum swimming", "forget": "forgot",
+}  # fmt: skip
 _MONTHS = frozenset("january february march april june july august september october november december".split())
 _DAYS = frozenset("monday tuesday wednesday thursday friday saturday sunday".split())
 
@@ -56,13 +72,27 @@ class Lexicon:
     """For each word the number of its lemma in `lemmas`, -1 for words that the dictionary does not have."""
     lemmas: list[str]
     content: NDArray[np.bool_]
-    """Whether the word's lemma is a noun, verb or adjective that can name a topic."""
+    """Whether the word's lemma is a noun that can name a topic."""
+    family: NDArray[np.int32]
+    """For each word the number in `lemmas` of the verb that it is a form of ("saying": "say"), else of its lemma."""
     kinds: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
     """(part of speech, hypernym) to the words of that kind."""
     topics: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     """Topic of a lexicographer file to its words."""
     classes: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     """Name of a class of words or symbols to its members."""
+
+
+def _families(
+    texts: list[str], lemma: NDArray[np.int32], lemmas: list[str], dictionary: Dictionary
+) -> NDArray[np.int32]:
+    """A noun that is spelled like a form of a verb joins that verb's forms, irregular ones too."""
+    places = {name: place for place, name in enumerate(lemmas)}
+    verbs = {name for name in lemmas if any(sense.pos == "v" for sense in dictionary.senses.get(name, []))}
+    forms = {form: name for name in verbs for form in inflections(name, "v")[1:]}
+    forms |= {form: name for name, found in IRREGULAR_VERBS.items() for form in found.split() if name in verbs}
+    found = [places.get(forms.get(text.lower(), ""), -1) for text in texts]
+    return np.where(np.array(found) >= 0, found, lemma).astype(np.int32)
 
 
 class Commonness:
@@ -97,7 +127,8 @@ def build_lexicon(texts: list[str], counts: NDArray[np.int64], dictionary: Dicti
     lower, lowers = _numbered([text.lower() for text in texts])
     found = [_lemma(dictionary, text) if text.isalpha() else None for text in texts]
     lemma, lemmas = _numbered(found)
-    lexicon = Lexicon(texts, lower, lowers, lemma, lemmas, np.zeros(len(texts), bool))
+    family = _families(texts, lemma, lemmas, dictionary)
+    lexicon = Lexicon(texts, lower, lowers, lemma, lemmas, np.zeros(len(texts), bool), family)
     commonness = Commonness(texts, counts)
     for number, (text, entry) in enumerate(zip(texts, found, strict=True)):
         if entry is not None and text.lower() not in CLASS_OF_WORD:
@@ -122,7 +153,7 @@ def _add_senses(lexicon: Lexicon, dictionary: Dictionary, commonness: Commonness
         lexicon.kinds[kind].add(number)
     for topic in (topic for topic, share in topics.items() if share >= _SENSE_SHARE):
         lexicon.topics[topic].add(number)
-    lexicon.content[number] = len(lemma) > 3 and bool(senses) and senses[0].pos in {"n", "v", "a", "s"}
+    lexicon.content[number] = len(lemma) > 3 and bool(senses) and senses[0].pos == "n"
 
 
 def _part(pos: str) -> str:
@@ -137,8 +168,11 @@ def _ancestors(dictionary: Dictionary, commonness: Commonness, sense: Sense) -> 
         if not parents:
             break
         sense = parents[0]
-        if not any(parent.lemma.lower() in TOO_GENERAL for parent in parents):
-            names.append(max((parent.lemma for parent in parents), key=commonness.of))
+        # A name that first means something else misleads: "actor" for whoever does something.
+        fitting = [parent.lemma for parent in parents if dictionary.senses[parent.lemma][0].synset == sense.synset]
+        general = any(parent.lemma.lower() in TOO_GENERAL | _SAY_LITTLE for parent in parents)
+        if fitting and not general:
+            names.append(max(fitting, key=commonness.of))
     return names
 
 
@@ -147,6 +181,8 @@ def _classes(text: str, known: bool) -> list[str]:
     names = [CLASS_OF_WORD[lower]] if lower in CLASS_OF_WORD else []
     if text in _SYMBOLS:
         names.append(_SYMBOLS[text])
+    elif not text.strip():
+        return ["spaces"]
     elif not text[0].isalnum():
         names.append(f'the symbol "{text}"' if text.isprintable() and text.strip() and len(text) < 5 else "symbols")
     if not text[0].isalnum() and text not in {"\n", " "}:

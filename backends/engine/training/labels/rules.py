@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from backends.engine.training.labels.candidates import Candidate
 from backends.engine.training.labels.evidence import Evidence
 from backends.engine.training.labels.kinds import class_rule, kind_rule, topic_rule
+from backends.engine.training.labels.spelling import shared_spelling_rule
 from backends.engine.training.labels.surroundings import surroundings_rule
 from backends.engine.training.labels.tables import Tables
 from backends.engine.training.phrasing import Kind, phrase
@@ -28,6 +29,11 @@ def _heaviest(masses: NDArray[np.float64], count: int = 2) -> list[int]:
 
 def _is_word(text: str) -> bool:
     return any(character.isalpha() for character in text)
+
+
+def _can_be_quoted(text: str) -> bool:
+    """Whether a word looks like itself between quotation marks (half a character, a space or a quote does not)."""
+    return bool(text.strip()) and text.isprintable() and not set(text) & {'"', "\ufffd"}
 
 
 def word_rule(evidence: Evidence, tables: Tables) -> Iterator[Candidate]:
@@ -71,11 +77,11 @@ def _forms(evidence: Evidence, tables: Tables, words: dict[str, float], word_sha
     lexicon, settings = tables.lexicon, tables.settings
     if not lexicon.lemmas:
         return
-    masses = evidence.masses("word", len(lexicon.lemmas), lexicon.lemma)
+    masses = evidence.masses("word", len(lexicon.lemmas), lexicon.family)
     best = int(np.argmax(masses))
     share = float(masses[best])
     if share >= settings.word_share and share - word_share >= settings.forms_gain:
-        members, lemma = tables.words_of_lemma(best), lexicon.lemmas[best]
+        members, lemma = tables.words_of_family(best), lexicon.lemmas[best]
         base = tables.base_of("word", members)
         yield Candidate("forms", phrase(Kind.FORMS, lemma), lemma.lower(), "word", members, share, base, words)
 
@@ -106,10 +112,9 @@ def neighbour_rule(evidence: Evidence, tables: Tables) -> Iterator[Candidate]:
             share, base = float(masses[best]), tables.base_of(field, members)
             text = lexicon.lowers[best]
             if (
-                text.strip()
+                _can_be_quoted(text)
                 and share >= settings.neighbour_share
                 and share / max(base, 1e-6) >= settings.least_lift
-                and text.isprintable()
             ):
                 found = shares_of(masses, lexicon.lowers)
                 yield Candidate(str(kind), phrase(kind, text), text, field, members, share, base, found)
@@ -133,6 +138,7 @@ RULES: tuple[Rule, ...] = (
     class_rule,
     kind_rule,
     neighbour_rule,
+    shared_spelling_rule,
     surroundings_rule,
     topic_rule,
 )

@@ -1,6 +1,6 @@
 """What every rule looks up: the fields, the lexicon, and how common each value is over all tokens."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,28 @@ class Group:
     """Share of all tokens whose word is a member."""
 
 
+class Spellings:
+    """Groups of lower-cased words by their first or last letters."""
+
+    def __init__(self, lowers: list[str], length: int, *, end: bool) -> None:
+        parts = [_part(text, length, end=end) for text in lowers]
+        self.names = sorted({part for part in parts if part})
+        places = {name: place for place, name in enumerate(self.names)}
+        self.of_lower = np.array([places.get(part, -1) for part in parts], dtype=np.int32)
+
+    def masses(self, lower_masses: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weight of every group, given the weight of every lower-cased word."""
+        known = self.of_lower >= 0
+        return np.bincount(self.of_lower[known], weights=lower_masses[known], minlength=len(self.names))
+
+
+def _part(text: str, length: int, *, end: bool) -> str:
+    """The first or last letters of a word of more than so many letters."""
+    if not text.isalpha() or len(text) <= length:
+        return ""
+    return text[-length:] if end else text[:length]
+
+
 @dataclass(frozen=True)
 class Tables:
     """Everything but the latent's own evidence."""
@@ -40,6 +62,7 @@ class Tables:
     """Places drawn from all tokens."""
     base_presence: NDArray[np.float64]
     """For every lemma the share of those places that have it around them."""
+    known_spellings: dict[tuple[int, bool], Spellings] = field(default_factory=dict)
 
     def base_of(self, field: str, members: NDArray[np.int32]) -> float:
         """Share of all tokens whose field is among the members."""
@@ -53,9 +76,16 @@ class Tables:
         """All spellings of a lower-cased word."""
         return np.flatnonzero(self.lexicon.lower == lower).astype(np.int32)
 
-    def words_of_lemma(self, lemma: int) -> NDArray[np.int32]:
-        """All words of a lemma."""
-        return np.flatnonzero(self.lexicon.lemma == lemma).astype(np.int32)
+    def words_of_family(self, lemma: int) -> NDArray[np.int32]:
+        """All words that are forms of a lemma."""
+        return np.flatnonzero(self.lexicon.family == lemma).astype(np.int32)
+
+    def spellings(self, length: int, *, end: bool) -> Spellings:
+        """Words by so many first or last letters, made when first asked for."""
+        key = (length, end)
+        if key not in self.known_spellings:
+            self.known_spellings[key] = Spellings(self.lexicon.lowers, length, end=end)
+        return self.known_spellings[key]
 
     def group_masses(self, word_masses: NDArray[np.float64]) -> NDArray[np.float64]:
         """Weight of every group, given the weight of every word."""
