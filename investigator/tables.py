@@ -77,9 +77,13 @@ def _check(row: CheckRow) -> tuple[str, ...]:
     return (row.status, row.name, f"{row.message} {row.mend}".strip())
 
 
+def _plain(value: float) -> str:
+    return f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:.4g}"
+
+
 def _figure(row: Figure) -> tuple[str, ...]:
     interval = "" if row.interval is None else f"{row.interval[0]:.4g} to {row.interval[1]:.4g}"
-    value = "not measured" if row.value is None else f"{row.value:.4g}"
+    value = "not measured" if row.value is None else _plain(row.value)
     return (row.name, value, row.unit, row.target, interval, row.compared_with)
 
 

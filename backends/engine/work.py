@@ -119,6 +119,16 @@ def _train(stage: str, given: Arguments) -> Iterator[Step]:
         shutil.copyfile(file, folders.recipe)
     corpus, device, dtype = (str(given.get(name, "")) for name in ("corpus", "device", "dtype"))
     yield from STAGES[stage](Given(recipe, folders, Path(corpus), device or "cpu", dtype or "auto"))
+    if stage == "pocket":
+        _name_parts(folders.root / "workbench.toml", recipe.sae.layer)
+
+
+def _name_parts(file: Path, layer: int) -> None:
+    """Write the workbench file that opens what was trained, unless there is one: pocket's own, at this layer."""
+    if not file.exists():
+        text = (Path(__file__).parents[1] / "pocket" / "workbench.toml").read_text(encoding="utf-8")
+        text = text.replace("layer = 3\n", f"layer = {layer}\n").replace("L3", f"L{layer}").replace("l3", f"l{layer}")
+        file.write_text(text.partition("\n")[2], encoding="utf-8")
 
 
 def _evaluate(name: str, given: Arguments) -> Iterable[Step | Figure]:

@@ -19,7 +19,7 @@ EXAMPLE = "investigator evaluate pocket --json"
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("name", metavar="WORKBENCH", help="a bundled name or a TOML file")
+    parser.add_argument("name", metavar="WORKBENCH", help="bundled name, folder or TOML file")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 (default: cpu)")
     common.add_output(parser)
 
