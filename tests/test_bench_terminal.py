@@ -6,10 +6,9 @@ from statistics import median
 
 import pytest
 
-from investigator.commands.benchmarks.report import as_object, median_interval, percentile
+from investigator.commands.benchmarks.report import median_interval, percentile, ratio_figures
 from investigator.commands.benchmarks.terminal import Terminal
 from investigator.errors import BackendError
-from investigator.records import Figure
 
 ECHO = "import sys; print('\\x1b[1mre\\x1b[0mady', flush=True); print('got', sys.stdin.readline(), flush=True); input()"
 
@@ -42,8 +41,7 @@ def test_the_interval_holds_the_median_and_is_the_same_each_time() -> None:
     assert (low, high) == median_interval(values)
 
 
-def test_the_printed_shape_names_the_machine_and_keeps_every_field() -> None:
-    shown = as_object([Figure("a", 1.0, "ratio", ">= 1", (0.5, 1.5), "b")])
-    assert set(shown["machine"]) >= {"processor", "cores", "memory_gib", "python"}
-    row = {"name": "a", "value": 1.0, "unit": "ratio", "target": ">= 1", "interval": (0.5, 1.5), "compared_with": "b"}
-    assert shown["figures"] == [row]
+def test_a_ratio_is_taken_pair_by_pair() -> None:
+    ratio, ours, theirs = ratio_figures("a", [(2.0, 1.0), (9.0, 3.0), (4.0, 1.0)], "<= 3", "b")
+    assert (ratio.name, ratio.value, ratio.target, ratio.compared_with) == ("a_ratio", 3.0, "<= 3", "b")
+    assert (ours.value, theirs.value) == (4.0, 1.0)

@@ -19,8 +19,8 @@ NAME = "bench"
 HELP = "measure start, cursor and ranking on this machine, each beside a plain program doing the same"
 EXAMPLE = "investigator bench start --json"
 MEASURES = {
-    "start": ("investigator.bench_start", "cold start: first paint and first ranking"),
-    "cursor": ("investigator.bench_cursor", "cursor moves while other work runs"),
+    "start": ("investigator.commands.benchmarks.start", "cold start: first paint and first ranking"),
+    "cursor": ("investigator.commands.benchmarks.cursor", "cursor moves while other work runs"),
     "labels": ("backends.engine.bench_labels", "all labels scored"),
 }
 """From a measure's name to the module whose `measure` makes its figures, and what it is."""

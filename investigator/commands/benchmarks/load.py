@@ -54,13 +54,13 @@ async def keep_busy(backend: Backend, kind: str, stop: asyncio.Event) -> None:
 
 
 @contextmanager
-def loaded(kind: str, settings: Settings) -> Iterator[None]:
-    """Keep the local backend of pocket busy from a thread of this process."""
+def loaded(kind: str, workbench: str, settings: Settings) -> Iterator[None]:
+    """Keep the local backend of a workbench busy from a thread of this process."""
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
 
     async def drive() -> None:
-        backend = await connect("pocket", settings)
+        backend = await connect(workbench, settings)
         try:
             await backend.handshake(wait=True)
             busy = asyncio.create_task(keep_busy(backend, kind, stop))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -10,104 +12,97 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 
-from investigator import workbench
-from investigator.commands.benchmarks.report import median_interval
+from backends import rendezvous
+from investigator import paths, workbench
+from investigator.commands.benchmarks.report import ratio_figures
 from investigator.commands.benchmarks.terminal import Terminal
+from investigator.commands.progress import Meter
 from investigator.errors import BackendError
-from investigator.paths import HOME_VARIABLE
 from investigator.records import Figure
+from investigator.settings import Settings
 
 FIRST_FRAME = rb"hypothesis"
 """Text of the bench's first frame."""
 RANKING = rb"\d+ active"
 """Text that the feature pane shows once its rows stand."""
+RUNS = 5
+BARE = "a bare script: import torch and transformers, load, one forward, one SAE encode, top k"
+EMPTY = [sys.executable, "-m", "screens.empty_app"]
 
 
 @contextmanager
 def fresh_home() -> Iterator[dict[str, str]]:
-    """Give an environment with no settings, no session and no backend, and stop what was started in it."""
-    with tempfile.TemporaryDirectory(prefix="inv-") as home:
-        environment = {**os.environ, HOME_VARIABLE: home, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-        environment.pop("NO_COLOR", None)
+    """Make a home with no settings, no session and no backend the process's own, and stop what was started in it."""
+    before = os.environ.get(paths.HOME_VARIABLE)
+    with tempfile.TemporaryDirectory(prefix="inv-", ignore_cleanup_errors=True) as home:
+        os.environ[paths.HOME_VARIABLE] = home
         try:
+            environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+            environment.pop("NO_COLOR", None)
             yield environment
         finally:
-            stop_backends(Path(home))
+            stop_backends(paths.socket_folder())
+            os.environ.pop(paths.HOME_VARIABLE)
+            if before is not None:
+                os.environ[paths.HOME_VARIABLE] = before
 
 
-def stop_backends(home: Path) -> None:
-    """Stop every backend whose command line names a socket under this home, and wait until it is gone."""
-    subprocess.run(["pkill", "-9", "-f", f"backends.server.*{home}"], check=False)
-    time.sleep(0.3)
+def stop_backends(folder: Path) -> None:
+    """Kill every backend that has a socket in the folder, and wait until it is gone."""
+    for socket in folder.glob("*.sock"):
+        badge = rendezvous.read_badge(rendezvous.place_of(socket))
+        with contextlib.suppress(ProcessLookupError):
+            while badge is not None:
+                os.kill(badge.pid, signal.SIGKILL)
+                time.sleep(0.05)
 
 
-def app_command() -> list[str]:
+def app_command(name: str) -> list[str]:
     """Return the command that a person's `investigator` stands for."""
-    return [sys.executable, "-m", "investigator"]
+    return [sys.executable, "-m", "investigator", "--workbench", name]
 
 
-def seconds_to_show(command: list[str], environment: dict[str, str], pattern: bytes) -> float:
-    """Run a program on a terminal until its screen shows the pattern."""
-    with Terminal(command, environment) as terminal:
+def seconds_to_show(command: list[str], pattern: bytes) -> float:
+    """Run a program on a terminal in a home of its own until its screen shows the pattern."""
+    with fresh_home() as environment, Terminal(command, environment) as terminal:
         return terminal.wait_for(pattern)
 
 
-def seconds_of_bare_script(prompt: str, layer: int) -> float:
-    """Run the yardstick script to its end."""
-    folder = workbench.locate("pocket").parent
-    command = [sys.executable, "-m", "backends.engine.bare_script", str(folder), prompt, str(layer)]
+def seconds_of_bare_script(file: Path) -> float:
+    """Run the yardstick script on the workbench's first subject and SAE, to its end."""
+    bench = workbench.load(file)
+    layer = str(next(iter(bench.saes.values())).layer)
     begin = time.monotonic()
+    command = [sys.executable, "-m", "backends.engine.bare_script", str(file.parent), bench.example, layer]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise BackendError(f"The bare script failed: {done.stderr[-300:]}", "Check that pocket is complete: doctor.")
+        raise BackendError(f"The bare script failed: {done.stderr[-300:]}", "`investigator doctor` checks the parts.")
     return time.monotonic() - begin
 
 
-def first_frame() -> float:
-    """Return seconds from command to the bench's first frame, with no backend running."""
-    with fresh_home() as environment:
-        return seconds_to_show(app_command(), environment, FIRST_FRAME)
-
-
-def empty_frame() -> float:
-    """Return seconds from command to an empty app's first frame."""
-    with fresh_home() as environment:
-        return seconds_to_show([sys.executable, "-m", "screens.empty_app"], environment, rb"an empty app")
-
-
-def first_ranking() -> float:
-    """Return seconds from command to the example's SAE ranking on screen, with no backend running."""
-    with fresh_home() as environment:
-        return seconds_to_show(app_command(), environment, RANKING)
-
-
-def alternate(ours: Callable[[], float], theirs: Callable[[], float], runs: int) -> list[tuple[float, float]]:
-    """Run both in turn, once to warm the disk cache and then `runs` counted times."""
-    pairs = [(ours(), theirs()) for _ in range(runs + 1)]
+def alternate(
+    ours: Callable[[], float], theirs: Callable[[], float], meter: Meter, what: str
+) -> list[tuple[float, float]]:
+    """Run both in turn, once to warm the disk cache and then the counted times."""
+    pairs = []
+    for run in range(RUNS + 1):
+        meter.note(f"{what}: run {run} of {RUNS}")
+        pairs.append((ours(), theirs()))
     return pairs[1:]
 
 
-def ratio_figures(name: str, unit: str, pairs: list[tuple[float, float]], wanted: str, against: str) -> list[Figure]:
-    """Return the ratio, pair by pair, and both absolute times beside it."""
-    ratios = [ours / theirs for ours, theirs in pairs]
-    return [
-        Figure(f"{name}_ratio", median(ratios), "ratio", wanted, median_interval(ratios), against),
-        Figure(f"{name}_seconds", median(ours for ours, _ in pairs), unit, compared_with="absolute, this machine"),
-        Figure(f"{name}_yardstick_seconds", median(theirs for _, theirs in pairs), unit, compared_with=against),
-    ]
-
-
-def run(runs: int = 5) -> list[Figure]:
+def measure(workbench_name: str, settings: Settings, meter: Meter) -> list[Figure]:
     """Measure both start figures."""
-    bench = workbench.load(workbench.locate("pocket"))
-    layer = next(iter(bench.saes.values())).layer
-    paints = alternate(first_frame, empty_frame, runs)
-    rankings = alternate(first_ranking, lambda: seconds_of_bare_script(bench.example, layer), runs)
+    file, command = workbench.locate(workbench_name), app_command(workbench_name)
+    paints = alternate(
+        lambda: seconds_to_show(command, FIRST_FRAME),
+        lambda: seconds_to_show(EMPTY, rb"an empty app"), meter, "first paint",
+    )  # fmt: skip
+    rankings = alternate(
+        lambda: seconds_to_show(command, RANKING), lambda: seconds_of_bare_script(file), meter, "first ranking"
+    )
     return [
-        *ratio_figures("first_paint", "s", paints, "<= 1.6", "an empty Textual app"),
-        *ratio_figures(
-            "first_ranking", "s", rankings, "<= 1.3", "a bare script: torch, transformers, one forward, top k"
-        ),
+        *ratio_figures("first_paint", paints, "<= 1.6", "an empty Textual app"),
+        *ratio_figures("first_ranking", rankings, "<= 1.3", BARE),
     ]
