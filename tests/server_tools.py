@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import httpx
 import msgspec
 
 from backends import rendezvous
+from backends.base import Engine
 from backends.client import SocketBackend
 from backends.rendezvous import Badge
 from backends.server.scheduler import Child
@@ -33,15 +35,22 @@ def no_child(_verb: Verb) -> Iterator[Event | None]:
 
 @contextlib.asynccontextmanager
 async def running(
-    folder: Path, gate: Gate | None = None, *, child: Child = no_child, workbench: str = "tiny.toml", **backend: float
+    folder: Path,
+    gate: Gate | None = None,
+    *,
+    make: Callable[[], Engine] | None = None,
+    child: Child = no_child,
+    workbench: str = "tiny.toml",
+    **backend: float,
 ) -> AsyncIterator[tuple[Service, SocketBackend]]:
-    """Serve a fake engine on a socket in the folder, and give the service and a client of it."""
+    """Serve a fake engine, or the one that `make` makes, on a socket in the folder; give the service and a client."""
     settings = Settings(backend=msgspec.structs.replace(Backend(), **backend))
     place = rendezvous.place_of(folder / "s.sock")
     rendezvous.private_folder(folder)
     badge = Badge(secrets.token_hex(8), os.getpid(), "test")
     listener = rendezvous.listen(place, badge)
-    service = Service(lambda: FakeEngine(folder / workbench, settings, gate), child, settings, badge, "the log")
+    fake = functools.partial(FakeEngine, folder / workbench, settings, gate)
+    service = Service(make or fake, child, settings, badge, "the log")
     serving = asyncio.create_task(live(service, listener))
     client = SocketBackend(place.socket, client="me")
     try:

@@ -16,6 +16,7 @@ class FairQueue:
         self._served: dict[str, int] = {}
         self._turn = 0
         self._arrivals = 0
+        self._closed = False
         self._changed = threading.Condition()
 
     def put(self, task: Task) -> None:
@@ -27,11 +28,13 @@ class FairQueue:
             self._waiting.append(task)
             self._changed.notify()
 
-    def take(self) -> Task:
-        """Wait for a task and hand it over; the caller owns it until it puts it back."""
+    def take(self) -> Task | None:
+        """Wait for a task and hand it over, to be owned until it is put back; None once the queue is closed."""
         with self._changed:
-            while not self._waiting:
+            while not self._waiting and not self._closed:
                 self._changed.wait()
+            if self._closed:
+                return None
             task = min(self._candidates(), key=self._order)
             self._waiting.remove(task)
             self._turn += 1
@@ -56,6 +59,12 @@ class FairQueue:
                 return False
             self._waiting.remove(task)
             return True
+
+    def close(self) -> None:
+        """Hand out nothing more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
 
     def forget(self, client: str) -> None:
         """Forget when a client was last served."""

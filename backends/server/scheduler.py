@@ -15,7 +15,7 @@ from backends.server.encoding import log, name_of
 from backends.server.fair import FairQueue
 from backends.server.tasks import Outbox, Task
 from investigator.errors import InvestigatorError, WorkbenchError
-from investigator.records import WorkbenchSummary
+from investigator.provenance import WorkbenchSummary
 from investigator.wire import Accepted, CheckWorkbench, Event, Verb
 
 Child = Callable[[Verb], Iterator[Event | None]]
@@ -100,14 +100,18 @@ class Scheduler:
         if any(queue.withdraw(task) for queue in self._lanes.values()):
             self._outbox.cancel(task)
 
+    def stop(self) -> None:
+        """Let every thread end after its step."""
+        for queue in self._lanes.values():
+            queue.close()
+
     def forget(self, client: str) -> None:
         """Forget a client that has gone."""
         for queue in self._lanes.values():
             queue.forget(client)
 
     def _drive(self, queue: FairQueue) -> None:
-        while True:
-            task = queue.take()
+        while (task := queue.take()) is not None:
             if self._advance(task):
                 queue.put(task)
 

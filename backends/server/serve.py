@@ -124,6 +124,7 @@ async def live(service: Service, listener: socket.socket) -> None:
     server.capture_signals = contextlib.nullcontext  # signals are ours: they remove the socket on the way out
     closing = asyncio.create_task(_close(service, server))
     await server.serve(sockets=[listener])
+    service.scheduler.stop()
     closing.cancel()
 
 
