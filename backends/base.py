@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Literal, Protocol
 
-from investigator.records import Provenance, WorkbenchSummary
+from investigator.provenance import Provenance, WorkbenchSummary
 from investigator.wire import Event, Handshake, Question, ServerStatus, Verb
 
 Lane = Literal["fast", "model", "child"]

@@ -22,7 +22,8 @@ from investigator.events import Answer
 from investigator.loop import BackgroundLoop
 from investigator.overrides import overridden
 from investigator.prompt import Prompt
-from investigator.records import Checkup, Feature, Opened, Tested, WorkbenchSummary
+from investigator.provenance import WorkbenchSummary
+from investigator.records import Checkup, Feature, Opened, Tested
 from investigator.settings import Settings
 from investigator.sources import Source
 from investigator.wire import CheckWorkbench, Handshake, Open, ShowFeature, Test, Verb, Work

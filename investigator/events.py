@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from investigator.records import Provenance, Result, Row
+from investigator.provenance import Provenance
+from investigator.records import Result, Row
 from investigator.wire import LAST, Accepted, Cancelled, Event, Failed, Finished, Partial, Progress, Verb
 
 

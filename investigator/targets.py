@@ -10,7 +10,8 @@ from typing import BinaryIO
 import msgspec
 
 from investigator.errors import BadInput
-from investigator.records import Opened, WorkbenchSummary
+from investigator.provenance import WorkbenchSummary
+from investigator.records import Opened
 from investigator.sources import Residual, Source
 
 MOST_BYTES = 64 * 2**20

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from investigator.records import Provenance, Record, Result, Row, WorkbenchSummary
+from investigator.provenance import Provenance, WorkbenchSummary
+from investigator.records import Record, Result, Row
 from investigator.sources import Residual, Source
 
 PROTOCOL = 1

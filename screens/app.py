@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,7 +22,7 @@ from screens.messages import OpenAnswer, OpenFeature, OpenPrompt
 from screens.work import Asker, Work
 
 if TYPE_CHECKING:
-    from investigator.records import WorkbenchSummary
+    from investigator.provenance import WorkbenchSummary
     from investigator.wire import Verb
     from sessions import Recorder, Session, Store
 
@@ -85,15 +86,16 @@ class InvestigatorApp(App[None]):
         self._open_store = store
         for theme in themes.OURS:
             self.register_theme(theme)
+        if settings.app.theme in self.available_themes:
+            # Before the first frame: a theme set later parses and applies every rule again (0.1 s and more).
+            self.set_reactive(App.theme, settings.app.theme)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give every theme the heat colours."""
         return themes.variable_defaults(self.current_theme.dark)
 
     def on_mount(self) -> None:
-        """Take the theme and the keymap, and reach for the backend once the first frame stands."""
-        if self.settings.app.theme in self.available_themes:
-            self.theme = self.settings.app.theme
+        """Take the keymap, and reach for the backend once the first frame stands."""
         if not self.settings.app.animations:
             self.animation_level = "none"
         if self.moved_keys:
@@ -103,6 +105,8 @@ class InvestigatorApp(App[None]):
 
     def _begin(self) -> None:
         trace.mark("first-frame")
+        gc.freeze()
+        gc.enable()
         for trouble in self._troubles:
             self.tell(trouble, problem=True)
         workers.start(self, "link", self.link.keep)
@@ -167,7 +171,9 @@ class InvestigatorApp(App[None]):
         message.stop()
         if self.current_mode != "bench":
             await self.switch_mode("bench")
-        self.screen_stack[0].post_message(message)
+        bench = self.screen_stack[0]
+        again = OpenPrompt(message.prompt) if isinstance(message, OpenPrompt) else OpenAnswer(message.answer_id)
+        bench.post_message(again)
 
     def action_stop_work(self) -> None:
         """Stop the work of the screen below all sheets."""

@@ -13,7 +13,7 @@ from investigator.wire import Handshake
 
 if TYPE_CHECKING:
     from backends.base import Backend
-    from investigator.records import WorkbenchSummary
+    from investigator.provenance import WorkbenchSummary
     from screens.app import InvestigatorApp
 
 Connect = Callable[[], Awaitable["Backend"]]

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from investigator.records import (
-    ExplanationRow,
-    FeatureRow,
-    HypothesisRow,
-    LabelRow,
-    Provenance,
-    Row,
-    Score,
-)
+from investigator.provenance import Provenance
+from investigator.records import ExplanationRow, FeatureRow, HypothesisRow, LabelRow, Row, Score
 from investigator.text import inert
 from screens.widgets import histogram, strip_plot
 

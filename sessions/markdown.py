@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from investigator import __version__
-from investigator.records import Opened, Part, Provenance, Token
+from investigator.provenance import Part, Provenance
+from investigator.records import Opened, Token
 from investigator.tables import Table, tables_of
 from investigator.text import markdown
 from sessions.records import Finding, SavedAnswer, Session, residual_of

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from investigator.events import Answer
-from investigator.records import Provenance, Record, Result, Row, Token
+from investigator.provenance import Provenance
+from investigator.records import Record, Result, Row, Token
 from investigator.sources import Difference, Residual, Source
 from investigator.wire import Cancelled, Failed, Verb
 

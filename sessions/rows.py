@@ -9,7 +9,8 @@ import msgspec
 
 from investigator.errors import StoreError
 from investigator.events import Answer
-from investigator.records import Opened, Provenance, Result, Row, Token
+from investigator.provenance import Provenance
+from investigator.records import Opened, Result, Row, Token
 from investigator.wire import Cancelled, Failed, Open, Question, Verb, Work
 from sessions import ids
 from sessions.records import Finding, SavedAnswer, Session, Strip, residual_of, verb_name

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 import msgspec
 
 from investigator.errors import Disconnected, InvestigatorError
+from investigator.provenance import Part, Provenance, ReaderSummary, SaeSummary, SubjectSummary, WorkbenchSummary
 from investigator.records import (
     CheckRow,
     Checkup,
@@ -31,17 +32,11 @@ from investigator.records import (
     Likely,
     Neighbour,
     Opened,
-    Part,
     Point,
-    Provenance,
-    ReaderSummary,
     Result,
-    SaeSummary,
     Score,
-    SubjectSummary,
     Tested,
     Token,
-    WorkbenchSummary,
 )
 from investigator.sources import Residual, Source
 from investigator.wire import (
@@ -284,6 +279,8 @@ class FakeBackend:
             FeatureRow(100 * at + n, 8.5 - n, 6.2 - 0.8 * n, 0.0003 * (n + 1), (text,)) for n, text in enumerate(texts)
         )
         rows += (FeatureRow(100 * at + 90, 0.4, 0.2, 0.08),)
+        if not verb.unlabelled:
+            rows = rows[:5]
         if verb.order == "rate":
             rows = tuple(sorted(rows, key=lambda row: row.rate))
         if verb.filter:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from backends.base import Lane
 from investigator.errors import BadInput, WorkbenchError
+from investigator.provenance import Provenance, WorkbenchSummary
 from investigator.records import (
     CheckRow,
     Checkup,
@@ -22,11 +23,9 @@ from investigator.records import (
     Labels,
     Likely,
     Opened,
-    Provenance,
     Score,
     Tested,
     Token,
-    WorkbenchSummary,
     Worked,
 )
 from investigator.settings import Settings

@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import tiny
-from investigator.records import Provenance, Result, Row
+from investigator.provenance import Provenance
+from investigator.records import Result, Row
 from investigator.sources import Residual
 from investigator.wire import Event, Finished, Partial, Progress, Verb
 

@@ -19,7 +19,7 @@ from backends.engine.parts import Parts
 from backends.engine.summary import summarise
 from investigator import workbench as workbenches
 from investigator.errors import BackendError
-from investigator.records import Provenance, WorkbenchSummary
+from investigator.provenance import Provenance, WorkbenchSummary
 from investigator.settings import Settings
 from investigator.sources import Source
 from investigator.wire import (

@@ -15,7 +15,7 @@ import torch
 import investigator
 from backends.build import build_id
 from backends.engine import fingerprints, vectors
-from investigator.records import Part, Provenance
+from investigator.provenance import Part, Provenance
 from investigator.sources import Residual, Source
 from investigator.wire import PROTOCOL, Explain, Open, RankLabels, ShowFeature, ShowFeatures, ShowLens, Test, Verb
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backends.engine import facts
 from backends.engine.parts import Parts
-from investigator.records import ReaderSummary, SaeSummary, SubjectSummary, WorkbenchSummary
+from investigator.provenance import ReaderSummary, SaeSummary, SubjectSummary, WorkbenchSummary
 
 
 def summarise(parts: Parts, path: str) -> WorkbenchSummary:

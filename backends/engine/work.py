@@ -17,7 +17,8 @@ import investigator
 from backends.base import Lane
 from backends.build import build_id
 from investigator.errors import BadInput
-from investigator.records import Figure, Provenance, WorkbenchSummary, Worked
+from investigator.provenance import Provenance, WorkbenchSummary
+from investigator.records import Figure, Worked
 from investigator.settings import Settings
 from investigator.wire import PROTOCOL, Event, Finished, Partial, Progress, Verb, Work
 

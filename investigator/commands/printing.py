@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from investigator.events import Answer
-from investigator.records import HypothesisRow, Provenance
+from investigator.provenance import Provenance
+from investigator.records import HypothesisRow
 from investigator.tables import Table, tables_of
 from investigator.text import inert
 

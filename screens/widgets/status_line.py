@@ -11,7 +11,7 @@ from textual.widget import Widget
 from investigator.text import one_line
 
 if TYPE_CHECKING:
-    from investigator.records import SubjectSummary
+    from investigator.provenance import SubjectSummary
     from screens.app import InvestigatorApp
     from screens.base import BaseScreen
 
