@@ -22,6 +22,7 @@ from backends.engine.training.tokenizer import train_tokenizer
 
 _ANIMALS = "dog cat horse cow sheep goat pig hen".split()
 _TOOLS = "hammer saw drill knife spoon fork rope nail".split()
+_PAST = "walked jumped called turned played".split()
 _FILLER = "the old man went to a small house near green hills and then came back again".split()
 
 
@@ -48,7 +49,7 @@ def _texts() -> list[str]:
         for _ in range(24):
             words.append(draw.choice(_FILLER))
             if draw.random() < 0.3:
-                words.append(draw.choice([*_ANIMALS, *_TOOLS, "running", "walked", "London", "12"]))
+                words.append(draw.choice([*_ANIMALS, *_TOOLS, *_PAST, "running", "London", "12"]))
         texts.append(" ".join(words) + ".")
     return texts
 
@@ -82,8 +83,10 @@ def _firings(passages: Passages, where: np.ndarray) -> LatentFirings:
 
 def _labels(passages: Passages, tables: Tables, where: np.ndarray) -> list[str]:
     latents = _firings(passages, where)
-    halves = [latent_evidence(passages, tables.fields, latents, 0, half=half, most=300, seed=1) for half in (0, 1)]
-    return [found.candidate.text for found in checked_candidates(*halves, tables, set())]
+    writing, checking = (
+        latent_evidence(passages, tables.fields, latents, 0, half=half, most=300, seed=1) for half in (0, 1)
+    )
+    return [found.candidate.text for found in checked_candidates(writing, checking, tables, set())]
 
 
 def _is_word(fields: Fields, words: list[str]) -> np.ndarray:
@@ -133,6 +136,24 @@ def test_two_kinds(passages_and_fields: tuple[Passages, Fields], tables: Tables)
     passages, fields = passages_and_fields
     found = _labels(passages, tables, _is_word(fields, [*_ANIMALS, *_TOOLS]))
     assert {"references to animals and tools", "references to tools and animals"} & set(found)
+
+
+def test_a_shared_ending(passages_and_fields: tuple[Passages, Fields], tables: Tables) -> None:
+    passages, fields = passages_and_fields
+    assert 'words that end in "ed"' in _labels(passages, tables, _is_word(fields, _PAST))
+
+
+def test_forms_of_an_irregular_verb_are_one_family() -> None:
+    texts = ["say", "said", "Saying", "horse"]
+    senses = [
+        Sense("say", "v", 1, "s", "to speak", [], [], [], [], "verb.communication"),
+        Sense("saying", "n", 1, "t", "a word of wisdom", [], [], [], [], "noun.communication"),
+        _sense("horse", ""),
+    ]
+    lexicon = build_lexicon(texts, np.ones(4, dtype=np.int64), build_dictionary(senses))
+    family = lexicon.family.tolist()
+    assert family[0] == family[1] == family[2] != family[3]
+    assert lexicon.lemmas[lexicon.lemma[2]] == "saying"
 
 
 def test_numbers(passages_and_fields: tuple[Passages, Fields], tables: Tables) -> None:

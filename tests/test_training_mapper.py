@@ -101,7 +101,7 @@ def test_label_scores_are_those_of_one_sequence_at_a_time(subject: TrainedSubjec
 def test_only_the_prompts_receive_gradients(subject: TrainedSubject) -> None:
     likelihood = SoftLikelihood(subject, pad_targets([[5, 2], [6, 7, 2]]))
     prompts = torch.randn(2, 3, 16, requires_grad=True)
-    likelihood.loss(prompts, torch.tensor([0, 1])).backward()
+    likelihood.loss(prompts, torch.tensor([0, 1])).backward()  # type: ignore[no-untyped-call]
     assert prompts.grad is not None and prompts.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in subject.model.parameters())
 

@@ -30,8 +30,15 @@ class FrozenSae:
         if config["architecture"] != "topk" or config.get("normalize_activations", "none") != "none":
             raise WorkbenchError(f"{folder} is no plain TopK autoencoder.", "Train it with `investigator train sae`.")
         weights = load_file(folder / "sae_weights.safetensors", device=device)
-        parts = [weights[name].float() for name in ("W_enc", "b_enc", "W_dec", "b_dec")]
-        return cls(*parts, int(config["k"]), bool(config["apply_b_dec_to_input"]), getattr(torch, dtype))
+        return cls(
+            encoder=weights["W_enc"].float(),
+            bias=weights["b_enc"].float(),
+            decoder=weights["W_dec"].float(),
+            decoder_bias=weights["b_dec"].float(),
+            k=int(config["k"]),
+            centred=bool(config["apply_b_dec_to_input"]),
+            dtype=getattr(torch, dtype),
+        )
 
     @property
     def latents(self) -> int:

@@ -98,7 +98,8 @@ def background_activations(
     ids = [one[: limit - 1] for one in encode(tokenizer, [row["text"] for row in rows])]
     draw = np.random.default_rng(seed)
     usable = [place for place in draw.permutation(len(rows)).tolist() if len(ids[place]) >= FIRST_POSITION]
-    found, places = [], []
+    found: list[Tensor] = []
+    places: list[dict[str, int | str]] = []
     # In drawn order: whoever takes the first few of the background takes a random few.
     for place in usable[:count]:
         position = int(draw.integers(FIRST_POSITION, len(ids[place]) + 1))

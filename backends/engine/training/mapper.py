@@ -179,7 +179,7 @@ def _step(run: MapperRun, material: Material, places: np.ndarray, settings: Mapp
         group["lr"] = group["initial_lr"] * rate_factor(run.step, run.steps, settings.warmup_steps)
     loss = material.likelihood.loss(run.prompts(residuals), labels)
     run.optimiser.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     run.optimiser.step()
     run.step += 1
     return float(loss.detach())

@@ -75,7 +75,7 @@ def _draw(firings: Firings, scale: LatentScale, labels: LabelTexts, recipe: Reci
         rows.append(here[one >= 0])
         positions.append(at[one >= 0])
         drawn.append(one[one >= 0])
-    row, position, latent = map(np.concatenate, (rows, positions, drawn))
+    row, position, latent = np.concatenate(rows), np.concatenate(positions), np.concatenate(drawn)
     chosen = np.random.default_rng(settings.seed).permutation(len(latent))[: settings.pairs]
     # In order of place, so that the mapped residuals are read front to back.
     chosen = np.sort(chosen)

@@ -1,6 +1,7 @@
 """A candidate label: a sentence, and the test that says where it holds."""
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ class Candidate:
     """Weighted share of the firings used for writing at which it holds."""
     base: float
     """Share of all tokens at which it holds."""
-    words: dict[str, float] = field(default_factory=dict)
+    words: dict[str, float] = dataclasses.field(default_factory=dict)
     """The evidence: words found there, with their shares."""
 
     @property

@@ -39,7 +39,7 @@ class Evidence:
         values = self.fields[field]
         values = values if groups is None else np.where(values >= 0, groups[values], -1)
         known = values >= 0
-        return np.bincount(values[known], weights=self.weights[known], minlength=size)
+        return np.bincount(values[known], weights=self.weights[known], minlength=size).astype(np.float64)
 
 
 def evidence_at(

@@ -36,7 +36,9 @@ class Spellings:
     def masses(self, lower_masses: NDArray[np.float64]) -> NDArray[np.float64]:
         """Weight of every group, given the weight of every lower-cased word."""
         known = self.of_lower >= 0
-        return np.bincount(self.of_lower[known], weights=lower_masses[known], minlength=len(self.names))
+        return np.bincount(self.of_lower[known], weights=lower_masses[known], minlength=len(self.names)).astype(
+            np.float64
+        )
 
 
 def _part(text: str, length: int, *, end: bool) -> str:
@@ -90,7 +92,7 @@ class Tables:
     def group_masses(self, word_masses: NDArray[np.float64]) -> NDArray[np.float64]:
         """Weight of every group, given the weight of every word."""
         words, groups = self.group_words
-        return np.bincount(groups, weights=word_masses[words], minlength=len(self.groups))
+        return np.bincount(groups, weights=word_masses[words], minlength=len(self.groups)).astype(np.float64)
 
 
 def lemma_presence(evidence: Evidence, lexicon: Lexicon) -> NDArray[np.float64]:
@@ -99,7 +101,7 @@ def lemma_presence(evidence: Evidence, lexicon: Lexicon) -> NDArray[np.float64]:
     lemmas = np.sort(np.where((around >= 0) & lexicon.content[around], lexicon.lemma[around], -1), axis=1)
     fresh = (lemmas >= 0) & np.concatenate([np.ones((len(lemmas), 1), bool), lemmas[:, 1:] != lemmas[:, :-1]], axis=1)
     weights = np.broadcast_to(evidence.weights[:, None], lemmas.shape)
-    return np.bincount(lemmas[fresh], weights=weights[fresh], minlength=len(lexicon.lemmas))
+    return np.bincount(lemmas[fresh], weights=weights[fresh], minlength=len(lexicon.lemmas)).astype(np.float64)
 
 
 def _shares(values: NDArray[np.int32], size: int, tokens: int) -> NDArray[np.float64]:

@@ -81,7 +81,7 @@ def _starts(tokens: NDArray[np.uint16], mask: NDArray[np.bool_], pieces: _Pieces
     """
     first, before = pieces.kind_at_start[tokens], np.roll(pieces.kind_at_end[tokens], 1, axis=1)
     after_space = np.roll(pieces.space[tokens], 1, axis=1) & (first > 0)
-    goes_on = ((first > 0) & (first == before) | after_space) & mask & np.roll(mask, 1, axis=1)
+    goes_on: NDArray[np.bool_] = ((first > 0) & (first == before) | after_space) & mask & np.roll(mask, 1, axis=1)
     goes_on[:, 0] = False
     return ~goes_on
 
