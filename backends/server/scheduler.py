@@ -130,7 +130,7 @@ class Scheduler:
         engine = self._usable(task.verb)
         task.verb, provenance = engine.resolve(task.verb)
         lane = engine.lane(task.verb)
-        if self._outbox.send(task, Accepted(task.verb, provenance)):
+        if self._outbox.send(task, Accepted(task.verb, provenance), wake=lane != "fast"):
             return False
         task.lane = lane
         if lane != "fast":

@@ -55,15 +55,18 @@ class Outbox:
         self._waiting: deque[tuple[Task, int, bytes, bool]] = deque()
         self._woken = False
 
-    def send(self, task: Task, event: Event) -> bool:
-        """Number and pass on an event; return whether the question ended with it, as where a number is not finite."""
+    def send(self, task: Task, event: Event, *, wake: bool = True) -> bool:
+        """Number and pass on an event; return whether the question ended with it, as where a number is not finite.
+
+        Without `wake` it travels with the next one, which must be about to follow.
+        """
         try:
             encoded = line(event, task.n)
         except Exception as error:
             event = failed(error, task.verb, self._log_file)
             encoded = line(event, task.n)
         last = ends(event)
-        self._pass_on(task, encoded, last)
+        self._pass_on(task, encoded, last, wake or last)
         return last
 
     def fail(self, task: Task, error: BaseException) -> None:
@@ -76,10 +79,10 @@ class Outbox:
         task.close()
         self.send(task, Cancelled(task.stop or ""))
 
-    def _pass_on(self, task: Task, encoded: bytes, last: bool) -> None:
+    def _pass_on(self, task: Task, encoded: bytes, last: bool, wake: bool) -> None:
         self._waiting.append((task, task.n, encoded, last))
         task.n += 1
-        if not self._woken:
+        if wake and not self._woken:
             self._woken = True
             try:
                 self._loop.call_soon_threadsafe(self._flush)
