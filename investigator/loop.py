@@ -15,34 +15,34 @@ PATIENCE = 10.0
 
 
 class Job(Generic[T]):
-    """Work that was begun on the background loop."""
+    """Work on the background loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> None:
         self._loop = loop
+        self._work = work
         self._ended = threading.Event()
         self._outcome: tuple[T] | None = None
         self._error: BaseException | None = None
         self._task: asyncio.Task[None] | None = None
-        loop.call_soon_threadsafe(self._begin, work)
 
-    def _begin(self, work: Coroutine[Any, Any, T]) -> None:
-        self._task = self._loop.create_task(self._run(work))
+    def begin(self) -> None:
+        """Have the loop begin the work."""
+        self._loop.call_soon_threadsafe(self._begin)
 
-    async def _run(self, work: Coroutine[Any, Any, T]) -> None:
+    def _begin(self) -> None:
+        self._task = self._loop.create_task(self._run())
+
+    async def _run(self) -> None:
         try:
-            self._outcome = (await work,)
+            self._outcome = (await self._work,)
         except BaseException as error:  # handed over to the thread that waits
             self._error = error
         finally:
             self._ended.set()
 
     def result(self) -> T:
-        """Wait for the end, and return or raise what came of it; Ctrl-C stops the work before it is raised."""
-        try:
-            self._ended.wait()
-        except KeyboardInterrupt:
-            self.stop()
-            raise
+        """Wait for the end, and return or raise what came of it."""
+        self._ended.wait()
         if isinstance(self._error, asyncio.CancelledError):
             raise Stopped("The work was stopped.") from None
         if self._error is not None:
@@ -66,11 +66,19 @@ class BackgroundLoop:
 
     def start(self, work: Coroutine[Any, Any, T]) -> Job[T]:
         """Begin a coroutine and return at once."""
-        return Job(self._loop, work)
+        job = Job(self._loop, work)
+        job.begin()
+        return job
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end."""
-        return self.start(work).result()
+        """Run a coroutine to its end; Ctrl-C at any moment stops it before it is raised."""
+        job = Job(self._loop, work)
+        try:
+            job.begin()
+            return job.result()
+        except KeyboardInterrupt:
+            job.stop()
+            raise
 
     def close(self) -> None:
         """Stop the loop, wait for its thread, and free what it held."""
