@@ -37,7 +37,7 @@ def test_the_loop_scores_as_one_text_at_a_time(engine: Any, batch: int) -> None:
     texts = ["cat", "numbers and dates", "the word France", "references to capital cities"]
     ids = [tuple(subject.tokenizer.encode(text, add_special_tokens=False)) for text in texts]
     soft = torch.randn(4, tiny.WIDTH, generator=torch.Generator().manual_seed(0))
-    found = {}
+    found: dict[int, float] = {}
     for rows, scores in loop_scores(subject, soft, ids, batch):
         found.update(zip(rows, scores.tolist(), strict=True))
     for index, text in enumerate(texts):
