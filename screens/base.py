@@ -44,10 +44,17 @@ class BaseScreen(Screen[T]):
 
     def compose(self) -> ComposeResult:
         """Put the body between the status line and the line of keys."""
+        self._take_breakpoints()
         yield StatusLine()
         yield from self.compose_body()
         yield KeysLine(keys.of(self.ROOM, "app"))
         yield TooSmall()
+
+    def _take_breakpoints(self) -> None:
+        # The first resize would set these classes and style every widget a second time.
+        size = self.app.size
+        for at, points in ((size.width, self.HORIZONTAL_BREAKPOINTS), (size.height, self.VERTICAL_BREAKPOINTS)):
+            self.add_class([name for least, name in points if at >= least][-1], update=False)
 
     def compose_body(self) -> Iterable[Widget]:
         """Return what stands between the two lines."""

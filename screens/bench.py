@@ -44,7 +44,7 @@ class BenchScreen(BenchKeys):
     CSS_PATH = "bench.tcss"
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(classes="-pane-1")
         self.place: Place | None = None
         self.lens: Lens | None = None
         self.open_work: Work | None = None
@@ -65,17 +65,23 @@ class BenchScreen(BenchKeys):
         yield Horizontal(self.layer_bar, Static(id="lens", markup=False), id="where")
         yield Horizontal(*self.panes, id="panes")
         yield self.hypothesis
-        yield Horizontal(Vertical(id="plot", classes="pane"), self.findings, id="below")
+        yield Horizontal(id="below")
 
     def on_mount(self) -> None:
         """Follow link and store, and give the first pane the keys."""
         self.labels.order = self.app.settings.app.order
-        self.query_one("#plot").border_title = "4 activation against log p"
         self.app.link_changed.subscribe(self, self._link_changed)
         self.app.store_changed.subscribe(self, lambda _: self.row_actions.show_findings())
         self.prompt_bar.show(self.app.prompt)
         self.around.go(1)
         self._link_changed(self.app.link.status)
+        self.call_after_refresh(self._fill_below)
+
+    async def _fill_below(self) -> None:
+        """Mount plot and findings: the first frame leaves them room and does without them."""
+        box = Vertical(id="plot", classes="pane")
+        box.border_title = "4 activation against log p"
+        await self.query_one("#below").mount(box, self.findings)
         self.row_actions.show_findings()
 
     @property

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from screens.bench_panes import Panes
     from screens.bench_place import Place
     from screens.bench_row_actions import RowActions
+    from screens.widgets.feature_table import FeaturePane
     from screens.widgets.hypothesis_bar import HypothesisBar
     from screens.widgets.pane import Pane
     from screens.widgets.prompt_bar import PromptBar
@@ -35,6 +36,7 @@ class BenchKeys(BaseScreen[None]):
     row_actions: RowActions
     prompt_bar: PromptBar
     hypothesis: HypothesisBar
+    features: FeaturePane
 
     def go(self, place: Place) -> None:
         """Put the cursor somewhere and ask what belongs there."""
@@ -92,9 +94,14 @@ class BenchKeys(BaseScreen[None]):
         """Enter the hypothesis."""
         self.hypothesis.input.focus()
 
-    def action_filter(self) -> None:
+    def action_unlabelled(self) -> None:
+        """Show or hide latents without a label."""
+        self.features.unlabelled = not self.features.unlabelled
+        self.refill(self.features)
+
+    async def action_filter(self) -> None:
         """Enter the pane's filter."""
-        self.around.pane.edit_filter()
+        await self.around.pane.edit_filter()
 
     def action_leave(self) -> None:
         """Leave an input, else clear a filter, a span or the hypothesis."""

@@ -37,8 +37,7 @@ class Panes:
     def go(self, number: int) -> None:
         """Give a pane the keys, and show it where panes take turns."""
         self.number = number
-        for other in range(1, 6):
-            self.bench.set_class(other == number, f"-pane-{other}")
+        self.bench.update_classes({f"-pane-{other}": other == number for other in range(1, 6)}, animate=False)
         bench_draw.tabs(self.bench)
         self.focus()
 

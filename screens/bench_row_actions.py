@@ -134,14 +134,14 @@ class RowActions:
 
     def show_findings(self) -> None:
         """List the session's findings."""
-        if self.bench.app.store is not None and self.bench.is_mounted:
+        if self.bench.app.store is not None and self.bench.findings.is_mounted:
             workers.start(self.bench.app, "findings", self._list)
 
     async def _list(self) -> None:
         app = self.bench.app
         assert app.store is not None
         found = await asyncio.to_thread(app.store.findings, app.session)
-        if self.bench.is_mounted:
+        if self.bench.findings.is_mounted:
             self.bench.findings.show(found[::-1])
 
     async def reopen(self, answer_id: str, row_key: str = "") -> None:

@@ -107,6 +107,9 @@ BENCH = (
     Action("bench.keep", ("s",), "keep", "keep as a finding", "Keep the selected row as a finding.", "keep"),
     Action("bench.order", ("o",), "order", "next order", "Order the pane another way.", "order"),
     Action("bench.filter", ("slash",), "filter", "filter the pane", "Show only rows that match.", "filter"),
+    Action(
+        "bench.unlabelled", ("u",), "unlabelled", "latents without a label", "Show or hide latents that have no label."
+    ),
     Action("bench.open", ("enter",), "open_row", "open the row", "Open the row's page.", "open", palette=False),
     Action("bench.copy", ("y",), "copy_row", "copy the row", "Copy the selected row as text."),
     Action("bench.continue", ("c",), "continue_prompt", "continue the prompt", "Let the model write 8 tokens on."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -53,5 +54,7 @@ def run(
         keymap=found.moved,
         troubles=found.troubles,
     )
+    # What starting makes lives as long as the app: the collector would only walk over it again and again.
+    gc.disable()
     app.run()
     return app.return_code or 0

@@ -22,7 +22,7 @@ async def test_the_example_is_answered_by_itself_without_an_explanation() -> Non
         assert [type(verb) for verb in backend.verbs("open")] == [Open]
         assert not backend.verbs("explain")
         assert "token 10/10" in shown and "next: , 0.31" in shown
-        assert line(pilot, "lens", "L0 bon")
+        await until(pilot, lambda: "lens  L0 bon" in text(pilot))
 
 
 async def test_a_cursor_move_asks_features_at_once_and_labels_after_the_rest() -> None:
@@ -205,6 +205,15 @@ async def test_order_and_filter_ask_again_and_escape_clears_the_filter() -> None
         assert the(pilot).labels.query_one("#labels-filter").display
         await press(pilot, "escape")
         await until(pilot, lambda: len(the(pilot).labels.table.lines) == 12)
+
+
+async def test_latents_without_a_label_can_be_hidden() -> None:
+    backend = FakeBackend()
+    async with bench(backend) as pilot:
+        assert "(no label) #6990" in text(pilot)
+        await press(pilot, "u")
+        await until(pilot, lambda: "(no label)" not in text(pilot))
+        assert "without a label hidden" in the(pilot).features.state.words
 
 
 async def test_labels_in_several_panes_are_marked_and_the_overlap_stands_beside_chance() -> None:

@@ -21,11 +21,18 @@ class FeaturePane(Pane):
     COLUMNS = (Column("act", 6), Column("z", 5), Column("rate", 6, least=40), Column("latent", 6, least=60))
     ORDERS = ("z", "activation", "rate")
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.unlabelled = True
+        """Whether latents without a label are shown."""
+
     def verb(self, place: Place) -> ShowFeatures | None:
         """Ask where an SAE reads the layer."""
         order = cast(Literal["activation", "z", "rate"], self.order)
         known = place.layer in self.app.layers_with_sae
-        return ShowFeatures(place.source, order=order, filter=self.filter) if known else None
+        if not known:
+            return None
+        return ShowFeatures(place.source, order=order, filter=self.filter, unlabelled=self.unlabelled)
 
     def rows(self, answer: Answer) -> list[Row]:
         """Return the rows as the backend ordered them."""
@@ -36,7 +43,7 @@ class FeaturePane(Pane):
     def line(self, row: Row) -> Line:
         """Return a latent as it is drawn."""
         assert isinstance(row, FeatureRow)
-        text = row.labels[0] if row.labels else "(no label)"
+        text = row.labels[0] if row.labels else f"(no label) #{row.latent}"
         more = f"  (+{len(row.labels) - 1})" if len(row.labels) > 1 else ""
         cells = (
             Cell(f"{row.activation:.2f}", "strong"),
@@ -52,7 +59,8 @@ class FeaturePane(Pane):
         found = answer.result
         if not isinstance(found, Features):
             return ""
-        return f"{found.active} active {self.app.marks.dot} {found.unlabelled} without a label"
+        hidden = "" if self.unlabelled else " hidden"
+        return f"{found.active} active {self.app.marks.dot} {found.unlabelled} without a label{hidden}"
 
     def hint(self) -> str:
         """Say where an SAE is."""

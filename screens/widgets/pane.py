@@ -23,6 +23,7 @@ from screens.work import Work
 
 GRACE = 0.12
 """Seconds before rows of another place are dimmed: a fast answer then replaces them without a flicker."""
+COLOURS = ("running", "error", "done", "stale")
 FIRST = 10
 """Rows whose texts are compared between panes."""
 
@@ -49,7 +50,7 @@ class Pane(Vertical):
             self.pane = pane
 
     def __init__(self) -> None:
-        super().__init__(id=self.SLOT, classes="pane")
+        super().__init__(id=self.SLOT, classes="pane -running")
         self.work: Work | None = None
         """The question about the cursor's place."""
         self.answer: Answer | None = None
@@ -71,15 +72,13 @@ class Pane(Vertical):
         self._said: str | None = None
 
     def compose(self) -> ComposeResult:
-        """Lay out the table, what is said, the filter and the state."""
+        """Lay out the table, what is said, and the state."""
         yield RowTable(self.COLUMNS, self.TEXT_TITLE, pointer=self.app.marks.cursor, id=f"{self.SLOT}-rows")
         yield Static(classes="said", markup=False)
-        yield InertInput(placeholder="filter", classes="filter", id=f"{self.SLOT}-filter", compact=True)
         yield Static(classes="state", markup=False)
 
     def on_mount(self) -> None:
         """Say how it stands."""
-        self.query_one(Input).cursor_blink = False
         self.redraw()
 
     @property
@@ -201,15 +200,20 @@ class Pane(Vertical):
 
     # The filter.
 
-    def edit_filter(self) -> None:
-        """Open the filter's input."""
+    async def edit_filter(self) -> None:
+        """Open the filter's input, made the first time it is wanted."""
+        if not self.query(InertInput):
+            box = InertInput(placeholder="filter", classes="filter", id=f"{self.SLOT}-filter", compact=True)
+            box.cursor_blink = False
+            await self.mount(box, before=".state")
         self.add_class("-filtering")
-        self.query_one(Input).focus()
+        self.query_one(InertInput).focus()
 
     def clear_filter(self) -> bool:
         """Drop the filter; return whether there was one."""
         had, self.filter = bool(self.filter), ""
-        self.query_one(Input).value = ""
+        for box in self.query(InertInput):
+            box.value = ""
         self.remove_class("-filtering")
         return had
 
@@ -243,8 +247,8 @@ class Pane(Vertical):
         if state.words != self._words:
             self._words = state.words
             self.query_one(".state", Static).update(f" {state.words}")
-        for name in ("running", "error", "done", "stale"):
-            self.set_class(_colour(state.name) == name, f"-{name}")
+        colour = _colour(state.name)
+        self.update_classes({f"-{name}": colour == name for name in COLOURS}, animate=False)
 
     def _title(self, title: str) -> None:
         if title != self._shown_title:

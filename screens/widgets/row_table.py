@@ -48,7 +48,10 @@ class Line:
     mark: str = ""
 
 
-STYLES = ("header", "number", "muted", "good", "bad", "text", "same", "dim", "cursor", "pointer", "strong")
+STYLES = ("muted", "good", "bad", "mark", "dim", "cursor")
+"""Component classes; few, because each is matched against the stylesheet whenever a table is styled."""
+PLAIN = {"number": Style(), "text": Style(), "strong": Style(bold=True)}
+"""Names of styles that add nothing, or little, to the table's own."""
 
 
 class RowTable(ScrollView, inherit_bindings=False):
@@ -60,16 +63,11 @@ class RowTable(ScrollView, inherit_bindings=False):
         height: 1fr;
         overflow-x: hidden;
         scrollbar-size-vertical: 1;
-        & > .table--header { color: $text-muted; }
-        & > .table--number { color: $foreground; }
-        & > .table--strong { color: $foreground; text-style: bold; }
         & > .table--muted { color: $text-muted; }
         & > .table--good { color: $success; }
         & > .table--bad { color: $error; }
-        & > .table--text { color: $foreground; }
-        & > .table--same { color: $accent; text-style: bold; }
+        & > .table--mark { color: $accent; text-style: bold; }
         & > .table--dim { color: $text-disabled; }
-        & > .table--pointer { color: $accent; text-style: bold; }
         & > .table--cursor { background: $boost; }
         &:focus > .table--cursor { background: $block-cursor-blurred-background; text-style: bold; }
     }
@@ -186,7 +184,7 @@ class RowTable(ScrollView, inherit_bindings=False):
         if y == 0:
             return self._strip(self._header(), Style())
         if not 0 <= at < len(self.lines):
-            return Strip.blank(self.size.width, self.rich_style)
+            return Strip.blank(self.size.width, self._style("text"))
         chosen = at == self.index
         under = Style(bgcolor=self._style("cursor").bgcolor, bold=self.has_focus) if chosen else Style()
         return self._strip(self._pieces(self.lines[at], chosen), under)
@@ -198,30 +196,33 @@ class RowTable(ScrollView, inherit_bindings=False):
         return max(0, self.size.width - 2 - sum(column.width + 1 for _, column in self._shown()) - 2)
 
     def _header(self) -> list[tuple[str, str]]:
-        titles = [(_fit(column.title, column) + " ", "header") for _, column in self._shown()]
-        return [("  ", "header"), *titles, (self.text_title[: self._room()], "header")]
+        titles = [(_fit(column.title, column) + " ", "muted") for _, column in self._shown()]
+        return [("  ", "muted"), *titles, (self.text_title[: self._room()], "muted")]
 
     def _pieces(self, line: Line, chosen: bool) -> list[tuple[str, str]]:
         room = self._room()
-        pieces = [(f"{self.pointer} " if chosen else "  ", "pointer")]
+        pieces = [(f"{self.pointer} " if chosen else "  ", "mark")]
         for at, column in self._shown():
             cell = line.cells[at] if at < len(line.cells) else Cell("")
             pieces.append((_fit(cell.text, column) + " ", cell.style))
         pieces.append((_pad(one_line(line.text, room), room), line.style))
-        return [*pieces, (f" {line.mark or ' '}", "same")]
+        return [*pieces, (f" {line.mark or ' '}", "mark")]
 
     def _strip(self, pieces: list[tuple[str, str]], over: Style) -> Strip:
         dim = self._style("dim") if self.dimmed else None
         segments = [
-            Segment(text, (dim if dim and name != "pointer" else self._style(name)) + over) for text, name in pieces
+            Segment(text, (dim if dim and name != "mark" else self._style(name)) + over) for text, name in pieces
         ]
-        return Strip(segments).adjust_cell_length(self.size.width, self.rich_style + over)
+        return Strip(segments).adjust_cell_length(self.size.width, self._style("text") + over)
 
     def _style(self, name: str) -> Style:
         found = self._colours.get(name)
         if found is None:
             # Full styles: a partial one would leave `auto 60%` colours unresolved.
-            found = self._colours[name] = self.get_component_rich_style(f"table--{name}")
+            plain = PLAIN.get(name)
+            # `rich_style` blends all ancestors' colours on every call, which would be most of the time of a frame.
+            found = self.get_component_rich_style(f"table--{name}") if plain is None else self.rich_style + plain
+            self._colours[name] = found
         return found
 
     def _into_view(self) -> None:

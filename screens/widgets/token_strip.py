@@ -71,8 +71,8 @@ class TokenStrip(Widget):
         height: 2;
         padding: 0 1;
         & > .strip--plain { color: $foreground; }
-        & > .strip--gap { color: $text-disabled; }
-        & > .strip--special { color: $text-muted; text-style: italic; }
+        & > .strip--gap { color: $foreground 40%; }
+        & > .strip--special { color: $foreground 70%; text-style: italic; }
         & > .strip--cursor { color: $accent; text-style: bold; }
         & > .strip--span { text-style: bold underline; }
         & > .strip--bar { color: $primary; }
@@ -114,6 +114,12 @@ class TokenStrip(Widget):
                 self.post_message(self.Picked(at, event.shift))
 
     @property
+    def _base(self) -> Style:
+        if "" not in self._painted:
+            self._painted[""] = self.rich_style
+        return self._painted[""]
+
+    @property
     def _offset(self) -> int:
         return offset(self.boxes, min(self.cursor, len(self.boxes) - 1), self.size.width) if self.boxes else 0
 
@@ -121,10 +127,10 @@ class TokenStrip(Widget):
         """Paint the tokens, or the bars below them."""
         width = self.size.width
         if not self.boxes or y > 1:
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._base)
         ramp = heat.ramp(self.app.theme_variables)
         segments = self._tokens(ramp) if y == 0 else self._bars(ramp)
-        strip = Strip(segments).crop_extend(self._offset, self._offset + width, self.rich_style)
+        strip = Strip(segments).crop_extend(self._offset, self._offset + width, self._base)
         return self._with_cuts(strip, width) if y == 0 else strip
 
     def _tokens(self, ramp: Sequence[object]) -> list[Segment]:
@@ -159,7 +165,7 @@ class TokenStrip(Widget):
         for at, box in enumerate(self.boxes):
             share = self.heat.share(at)
             bar = " " if share is None else self.app.marks.bar(share)
-            segments += [Segment(" ", self.rich_style), Segment(bar * box.width, self._style("bar"))]
+            segments += [Segment(" ", self._base), Segment(bar * box.width, self._style("bar"))]
         return segments
 
     def _ramp_style(self, ramp: Sequence[object], share: float) -> Style:
@@ -180,5 +186,5 @@ class TokenStrip(Widget):
 
     def _style(self, name: str) -> Style:
         if name not in self._painted:
-            self._painted[name] = self.rich_style + self.get_component_rich_style(f"strip--{name}", partial=True)
+            self._painted[name] = self._base + self.get_component_rich_style(f"strip--{name}", partial=True)
         return self._painted[name]
