@@ -172,8 +172,10 @@ class InvestigatorApp(App[None]):
         if self.current_mode != "bench":
             await self.switch_mode("bench")
         bench = self.screen_stack[0]
-        again = OpenPrompt(message.prompt) if isinstance(message, OpenPrompt) else OpenAnswer(message.answer_id)
-        bench.post_message(again)
+        if isinstance(message, OpenPrompt):
+            bench.post_message(OpenPrompt(message.prompt))
+        else:
+            bench.post_message(OpenAnswer(message.answer_id, message.row_key))
 
     def action_stop_work(self) -> None:
         """Stop the work of the screen below all sheets."""

@@ -120,7 +120,7 @@ class NotebookScreen(BaseScreen[None]):
 
     def _nothing(self) -> str:
         if self.trouble or self.app.store is None:
-            return self.trouble or self.app.store_trouble or "The session is being opened."
+            return self.trouble or self.app.store_trouble or "No session is open yet."
         if self.typed.strip() or self.tag:
             return f"Nothing here fits {one_line(self.typed or '#' + self.tag, 40)!r}. esc clears the search."
         if self.view == "findings":

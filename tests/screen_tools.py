@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from textual.app import App
@@ -17,12 +18,28 @@ from investigator.events import Answer
 from investigator.settings import Settings
 from investigator.sources import Residual
 from investigator.wire import Open, Question, RankLabels, Verb
+from screens import app as app_module
 from screens.app import InvestigatorApp
 from sessions import SavedAnswer, Session, Store, new_id, open_store
 
 SMALL, LARGE = (80, 24), (140, 45)
 HOSTILE = "[bold red]names[/] \x1b]0;owned\x07 of \u202etowns\u200b <b>&amp; `x` | y"
 """A label with markup, a terminal escape, a bidi override, a zero-width space, HTML and markdown."""
+
+
+class ToldApp(InvestigatorApp):
+    """The app, remembering what it told."""
+
+    CSS_PATH = Path(app_module.__file__).with_name("app.tcss")
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.told: list[str] = []
+
+    def tell(self, text: str, *, problem: bool = False) -> None:
+        """Remember the sentence and show it."""
+        self.told.append(text)
+        super().tell(text, problem=problem)
 
 
 @dataclass
@@ -33,6 +50,12 @@ class Stage:
     pilot: Pilot[None]
     backend: FakeBackend
     store: Store
+    told: list[str]
+    """Every sentence that was shown over the screen; sentences vanish, this list does not."""
+
+    async def tells(self, words: str) -> None:
+        """Wait until a sentence with these words has been shown over the screen."""
+        await self.until(lambda: any(words in sentence for sentence in self.told))
 
     async def press(self, *names: str) -> None:
         """Press keys and let the app act on them."""
@@ -82,12 +105,13 @@ async def stage(
     store: Store | None = None,
     settings: Settings | None = None,
     keymap: dict[str, str] | None = None,
+    troubles: tuple[str, ...] = (),
 ) -> AsyncIterator[Stage]:
     """Start the app and wait until its session is open."""
     fake, kept = backend or FakeBackend(), store or open_store()
-    app = InvestigatorApp(fake.connect, kept, settings or Settings(), session_name="tests", keymap=keymap)
+    app = ToldApp(fake.connect, kept, settings or Settings(), session_name="tests", keymap=keymap, troubles=troubles)
     async with app.run_test(size=size, notifications=True) as pilot:
-        made = Stage(app, pilot, fake, kept)
+        made = Stage(app, pilot, fake, kept, app.told)
         await made.until(lambda: app.recorder is not None and app.link.status.state == "ready")
         yield made
 

@@ -62,7 +62,7 @@ async def test_neighbours_are_walked_to_and_back(size: tuple[int, int]) -> None:
         await made.press("b")
         await made.until(lambda: page(made).feature is not None and page(made).feature.latent == 412)
         await made.press("backspace")
-        await made.shows("This is where you came in")
+        await made.tells("This is where you came in")
         await made.press("g")
         await made.type("3000")
         await made.press("enter")
@@ -133,7 +133,7 @@ async def test_a_latent_that_does_not_exist_is_a_sentence_and_the_way_back_stays
         await made.press("g")
         await made.type("12x")
         await made.press("enter")
-        await made.shows("digits only")
+        await made.tells("digits only")
 
 
 async def test_what_runs_is_said_and_can_be_stopped_and_asked_again() -> None:

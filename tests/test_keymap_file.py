@@ -71,3 +71,14 @@ async def test_a_moved_key_works_the_old_one_is_dead_and_help_and_footer_say_so(
         await made.shows("notebook.session")
         await made.press("escape", "Z")
         await made.until(lambda: isinstance(made.app.screen, SessionChooser))
+
+
+async def test_a_keymap_with_a_mistake_is_told_once_and_its_other_lines_work(own_home: Path) -> None:
+    (own_home / "config").mkdir()
+    (own_home / "config" / "keymap.toml").write_text('[notebook]\nsession = "Z"\nnote = "d"\nkepp = "k"\n')
+    found = keymap.load()
+    async with stage(keymap=found.moved, troubles=found.troubles) as made:
+        await made.tells("Did you mean notebook.keep?")
+        await made.tells("which notebook.drop has")
+        await made.press("N", "Z")
+        await made.until(lambda: isinstance(made.app.screen, SessionChooser))

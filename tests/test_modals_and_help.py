@@ -189,7 +189,7 @@ async def test_a_picture_of_the_screen_is_written(size: tuple[int, int], own_hom
         await made.until(lambda: list(folder.glob("investigator-bench-*.svg")))
         text = next(folder.glob("*.svg")).read_text()
         assert text.startswith("<svg") and "pocket" in text
-        await made.shows("exports")
+        await made.tells("exports")
 
 
 async def test_a_picture_that_cannot_be_written_is_a_sentence(own_home: Path) -> None:
@@ -197,7 +197,7 @@ async def test_a_picture_that_cannot_be_written_is_a_sentence(own_home: Path) ->
     (own_home / "data" / "exports").write_text("a file where a folder should be")
     async with stage() as made:
         await made.press("ctrl+s")
-        await made.shows("cannot be written")
+        await made.tells("cannot be written")
         assert isinstance(made.app.screen, BenchScreen)
 
 
@@ -231,3 +231,33 @@ async def plotted(made: Stage) -> None:
     from screens.widgets.pareto_plot import ParetoPlot
 
     await made.until(lambda: [plot for plot in made.app.screen.query(ParetoPlot) if plot.pareto.walk])
+
+
+TINY = (20, 5)
+WAYS = {
+    "feature": (),
+    "help": ("question_mark",),
+    "go": ("g",),
+    "notebook": ("N",),
+    "note": ("N", "tab", "n"),
+    "session": ("N", "o"),
+    "export": ("e",),
+    "read": ("N", "tab", "w"),
+    "palette": ("ctrl+p",),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_window_of_twenty_by_five_breaks_nothing(way: str) -> None:
+    async with stage(SMALL) as made:
+        await made.until(lambda: made.store.answers(kind="labels"))
+        made.app.post_message(OpenFeature(4))
+        await made.until(lambda: isinstance(made.app.screen, FeatureScreen) and made.app.screen.feature is not None)
+        await made.press(*WAYS[way])
+        before = made.app.screen
+        await made.pilot.resize_terminal(*TINY)
+        await made.press("down", "left", "pagedown")
+        made.app.export_screenshot()
+        await made.pilot.resize_terminal(*LARGE)
+        await made.pilot.pause()
+        assert made.app.screen is before and made.app.is_running
