@@ -136,6 +136,11 @@ class InvestigatorApp(App[None]):
         return frozenset(sae.layer for sae in self.book.saes) if self.book else frozenset()
 
     @property
+    def labels_known(self) -> int:
+        """Return how many labels the workbench's readers rank; 0 where it does not say."""
+        return max((reader.labels for reader in self.book.readers), default=0) if self.book else 0
+
+    @property
     def layers_with_reader(self) -> frozenset[int]:
         """Return the layers that a reader reads."""
         return frozenset(reader.layer for reader in self.book.readers) if self.book else frozenset()

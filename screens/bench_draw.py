@@ -50,7 +50,7 @@ def heat_of(bench: BenchScreen, where: Place) -> HeatMap:
 
 def shared(bench: BenchScreen) -> None:
     """Mark labels that stand in more than one pane, and say the overlap of the first ten with chance beside it."""
-    panes, total = bench.panes, labels_in(bench.labels.answer)
+    panes, total = bench.panes, labels_in(bench.labels.answer) or bench.app.labels_known
     everything = [pane.all_texts() for pane in panes]
     firsts = [pane.first_texts() for pane in panes]
     for at, pane in enumerate(panes):

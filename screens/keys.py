@@ -156,6 +156,9 @@ FEATURE = (
     ),
     Action("feature.earlier", ("backspace", "b"), "earlier", "latent before", "Go back along the latents.", "before"),
     Action("feature.go", ("g",), "go", "go to a latent", "Type a latent's number and open it.", "go to"),
+    Action(
+        "feature.read", ("w",), "read", "read in full", "Read the whole page as text, rules and bins included.", "read"
+    ),
     Action("feature.again", ("r",), "again", "ask again", "Ask for this page again."),
     Action("feature.keep", ("s",), "keep", "keep as a finding", "Keep this latent as a finding.", "keep"),
     Action("feature.copy", ("y",), "copy", "copy as text", "Copy the page as text.", "copy"),

@@ -261,3 +261,17 @@ async def test_every_verb_is_asked_under_its_slot_and_features_run_first() -> No
         assert slots[ShowFeatures].slot == "features" and slots[RankLabels].slot == "labels"
         assert slots[ShowFeatures].priority > slots[RankLabels].priority > slots[Explain].priority
         assert len({question.client for question in backend.asked}) == 1
+
+
+async def test_marks_stay_visible_beside_a_scrollbar_and_a_cut_text_is_said_in_full() -> None:
+    backend = FakeBackend()
+    backend.labels = tuple(f"references to things of number {number} and what follows it" for number in range(40))
+    async with bench(backend) as pilot:
+        table = the(pilot).labels.table
+        await until(pilot, lambda: table.show_vertical_scrollbar)
+        assert [table.render_line(y).text[-1] for y in range(1, 6)] == ["="] * 5
+        assert "…" in table.render_line(1).text
+        chosen = table.current
+        assert chosen is not None
+        words = " ".join(text(pilot).replace("│", " ").split())
+        assert f"{chosen.text[:40]}" in words

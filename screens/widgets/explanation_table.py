@@ -19,7 +19,7 @@ class ExplanationPane(Pane):
     NUMBER = 3
     TITLE = "in its own words"
     TEXT_TITLE = "explanation"
-    COLUMNS = (Column("gap", 6), Column("p", 5, least=52), Column("log p", 6, least=36), Column("n", 3), Column("", 1))
+    COLUMNS = (Column("gap", 5), Column("p", 4, least=52), Column("log p", 5, least=36), Column("n", 2), Column("", 1))
     ORDER_WORDS = {"diversity": "MMR"}
     ORDERS = ("diversity", "gap", "likelihood", "count")
 

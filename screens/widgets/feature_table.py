@@ -18,7 +18,7 @@ class FeaturePane(Pane):
     SLOT = "features"
     NUMBER = 1
     TITLE = "SAE features"
-    COLUMNS = (Column("act", 6), Column("z", 5), Column("rate", 6, least=40), Column("latent", 6, least=60))
+    COLUMNS = (Column("act", 6), Column("z", 4), Column("rate", 5, least=36), Column("latent", 6, least=60))
     ORDERS = ("z", "activation", "rate")
 
     def __init__(self) -> None:
@@ -72,8 +72,8 @@ class FeaturePane(Pane):
 
 
 def rate(value: float) -> str:
-    """Return a firing rate as a percentage in at most six cells."""
-    return f"{value:.2%}" if value < 0.1 else f"{value:.1%}"
+    """Return a firing rate as a percentage in at most five cells."""
+    return f"{value:.2%}" if value < 0.1 else f"{value:.1%}" if value < 1 else "100%"
 
 
 def nowhere(what: str, place: Place | None, layers: frozenset[int]) -> str:

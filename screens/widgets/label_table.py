@@ -22,7 +22,7 @@ class LabelPane(Pane):
     SLOT = "labels"
     NUMBER = 2
     TITLE = "labels"
-    COLUMNS = (Column("gap", 6), Column("p", 5), Column("log p", 6, least=48), Column("act", 5))
+    COLUMNS = (Column("gap", 5), Column("p", 4), Column("log p", 5, least=52), Column("act", 6))
     ORDERS = ("gap", "score", "activation")
     ORDER_WORDS = {"gap": "L2EL gap", "score": "L2EL log p"}
 

@@ -225,6 +225,15 @@ class Pane(Vertical):
         self.table.focus()
         self.post_message(self.Filtered(self))
 
+    @on(RowTable.Moved)
+    def _row_moved(self) -> None:
+        self._say(self.state)
+
+    def on_resize(self) -> None:
+        """Say in full what no longer fits."""
+        if self.is_mounted:
+            self.call_after_refresh(lambda: self._say(self.state))
+
     def _grow_stale(self) -> None:
         if self.foreign or self.answer is None:
             self._stale = True
@@ -239,11 +248,12 @@ class Pane(Vertical):
 
     def _say(self, state: PaneState) -> None:
         # Every update of a Static asks for a new layout, so only what differs is updated.
-        if state.said != self._said:
-            self._said = state.said
-            said = self.query_one(".said", Static)
-            said.update(state.said)
-            said.display = bool(state.said)
+        said = state.said or self.table.cut_text
+        if said != self._said:
+            self._said = said
+            line = self.query_one(".said", Static)
+            line.update(said)
+            line.display = bool(said)
         if state.words != self._words:
             self._words = state.words
             self.query_one(".state", Static).update(f" {state.words}")

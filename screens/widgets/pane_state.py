@@ -10,6 +10,9 @@ from screens.link import Status
 from screens.marks import Marks
 from screens.work import Work
 
+SHORT = 16
+"""Characters up to which a message stands before the count."""
+
 Name = Literal[
     "empty",
     "loading",
@@ -97,8 +100,11 @@ def _running(facts: Facts, work: Work) -> PaneState:
     name: Name = "estimate" if message.startswith("estimate") else "running"
     word = f"{marks.estimate} {message}" if name == "estimate" else message or "running"
     if step and step.total:
-        word = f"{word} {work.progress} {marks.meter(step.done, step.total)} ^g stops"
-    return PaneState(name, _beside(facts, word))
+        counted = f"{work.progress} {marks.meter(step.done, step.total)} ^g stops"
+        # A long message goes last, where a narrow pane cuts it.
+        long = len(word) > SHORT
+        return PaneState(name, _beside(facts, f"{counted} {marks.dot} {word}" if long else f"{word} {counted}"))
+    return PaneState(name, _beside(facts, f"{word} ^g stops"))
 
 
 def _done(facts: Facts, work: Work) -> PaneState:

@@ -81,6 +81,8 @@ class ParetoPlot(Vertical, can_focus=True):
         """Leave the plot as many rows as can be, and draw what was given before."""
         self.set_class(self.app.no_color, "-small")
         plot = self.query_one(PlotWidget)
+        if not plot.children:
+            return
         plot.margin_left, plot.margin_top, plot.margin_bottom = 7, 0, 1
         self._redraw()
 
@@ -144,6 +146,8 @@ class ParetoPlot(Vertical, can_focus=True):
         self.query_one("#pareto-words", Static).update(Content(self.in_words()))
         self.query_one("#pareto-said", Static).update(Content(self.pareto.describe(self.pareto.find(self.selected))))
         plot = self.query_one(PlotWidget)
+        if not plot.children:
+            return
         plot.clear()
         self._set_limits(plot)
         at = self.pareto.find(self.selected)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.cells import set_cell_size
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from investigator.text import one_line
+from investigator.text import inert, one_line
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,11 @@ class RowTable(ScrollView, inherit_bindings=False):
         self._colours: dict[str, Style] = {}
 
     @property
+    def columns_wide(self) -> int:
+        """Return the columns that rows may use: a scrollbar takes one from the widget's own."""
+        return self.scrollable_content_region.width
+
+    @property
     def index(self) -> int:
         """Return the selected row's place; -1 where there are no rows."""
         if self.selected is not None:
@@ -115,6 +120,12 @@ class RowTable(ScrollView, inherit_bindings=False):
         """Return the selected row."""
         return self.lines[self.index] if self.lines else None
 
+    @property
+    def cut_text(self) -> str:
+        """Return the selected row's text in full where its line has no room for it; else nothing."""
+        line = self.current
+        return inert(line.text) if line and cell_len(inert(line.text)) > self._room() else ""
+
     def show(self, lines: Sequence[Line], *, dimmed: bool = False) -> bool:
         """Show these rows; repaints only what differs, and returns whether anything did."""
         fresh = tuple(lines)
@@ -124,7 +135,7 @@ class RowTable(ScrollView, inherit_bindings=False):
         before, old = self.index, self.lines
         self.lines, self.dimmed = fresh, dimmed
         if everything or before != self.index:
-            self.virtual_size = Size(self.size.width, len(fresh) + 1)
+            self.virtual_size = Size(self.columns_wide, len(fresh) + 1)
             self.refresh()
         else:
             for at, (new, past) in enumerate(zip(fresh, old, strict=True)):
@@ -157,7 +168,7 @@ class RowTable(ScrollView, inherit_bindings=False):
 
     def on_resize(self) -> None:
         """Fit the rows to the width."""
-        self.virtual_size = Size(self.size.width, len(self.lines) + 1)
+        self.virtual_size = Size(self.columns_wide, len(self.lines) + 1)
         self._into_view()
 
     def on_focus(self) -> None:
@@ -184,16 +195,16 @@ class RowTable(ScrollView, inherit_bindings=False):
         if y == 0:
             return self._strip(self._header(), Style())
         if not 0 <= at < len(self.lines):
-            return Strip.blank(self.size.width, self._style("text"))
+            return Strip.blank(self.columns_wide, self._style("text"))
         chosen = at == self.index
         under = Style(bgcolor=self._style("cursor").bgcolor, bold=self.has_focus) if chosen else Style()
         return self._strip(self._pieces(self.lines[at], chosen), under)
 
     def _shown(self) -> list[tuple[int, Column]]:
-        return [(at, column) for at, column in enumerate(self.columns) if self.size.width >= column.least]
+        return [(at, column) for at, column in enumerate(self.columns) if self.columns_wide >= column.least]
 
     def _room(self) -> int:
-        return max(0, self.size.width - 2 - sum(column.width + 1 for _, column in self._shown()) - 2)
+        return max(0, self.columns_wide - 2 - sum(column.width + 1 for _, column in self._shown()) - 2)
 
     def _header(self) -> list[tuple[str, str]]:
         titles = [(_fit(column.title, column) + " ", "muted") for _, column in self._shown()]
@@ -213,7 +224,7 @@ class RowTable(ScrollView, inherit_bindings=False):
         segments = [
             Segment(text, (dim if dim and name != "mark" else self._style(name)) + over) for text, name in pieces
         ]
-        return Strip(segments).adjust_cell_length(self.size.width, self._style("text") + over)
+        return Strip(segments).adjust_cell_length(self.columns_wide, self._style("text") + over)
 
     def _style(self, name: str) -> Style:
         found = self._colours.get(name)
