@@ -18,7 +18,7 @@ from investigator.wire import ShowFeature
 from screens import feature_text, keeping, keys
 from screens.base import BaseScreen
 from screens.messages import OpenPrompt, WorkChanged
-from screens.modals import Ask
+from screens.modals import Ask, TextViewer
 from screens.widgets.context_strip import ContextList
 from screens.widgets.histogram import Histogram
 from screens.widgets.rows import RowList
@@ -218,6 +218,11 @@ class FeatureScreen(BaseScreen[None]):
     def action_again(self) -> None:
         """Ask for the page again."""
         self.app.ask(ShowFeature(self.latent, self.sae), slot=SLOT, listener=self, fresh=True)
+
+    def action_read(self) -> None:
+        """Read the whole page as text."""
+        if self.feature is not None:
+            self.app.push_screen(TextViewer(f"latent {self.feature.latent}", feature_text.text(self.feature)))
 
     def action_copy(self) -> None:
         """Copy the page as text."""

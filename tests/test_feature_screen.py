@@ -14,6 +14,7 @@ from screens import feature_text
 from screens.bench import BenchScreen
 from screens.feature import FeatureScreen
 from screens.messages import OpenFeature
+from screens.modals import TextViewer
 
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE])
 
@@ -108,6 +109,9 @@ async def test_the_page_is_copied_and_kept() -> None:
         assert "9.10  the old harbour of [Lisbon]   (held:1)" in copied
         assert "+0.61      7  words for seaports" in copied
         assert "0 to        1         30   65.2%" in copied, "every bin in words"
+        await made.press("w")
+        await made.until(lambda: isinstance(made.app.screen, TextViewer) and made.app.screen.text.plain == copied)
+        await made.press("escape")
         await made.press("s")
         await made.until(lambda: made.store.findings())
         finding = made.store.findings()[0]

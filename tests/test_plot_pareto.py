@@ -156,7 +156,27 @@ def test_histogram_columns_agree_with_a_slow_count() -> None:
     assert len(lines) == 4 and all(len(line) == 5 for line in lines)
     for at, height in enumerate(tall):
         assert sum(histogram.BLOCKS.index(line[at]) for line in lines) == height
+    assert histogram.merged([1, 2, 3, 4, 5], 2) == [6, 9] and histogram.merged(counts, 99) == counts
     assert histogram.in_words((0, 1, 2), (3, 1)).splitlines()[0].split() == ["0", "to", "1", "3", "75.0%"]
+
+
+@pytest.mark.parametrize("bins", [2, 7, 20, 64, 200])
+@pytest.mark.parametrize("size", [(30, 8), (54, 6), (80, 2)])
+async def test_a_histogram_of_any_number_of_bins_fits_its_widget(bins: int, size: tuple[int, int]) -> None:
+    class HistogramApp(App[None]):
+        def compose(self) -> ComposeResult:
+            made = histogram.Histogram()
+            made.styles.width, made.styles.height = "1fr", "1fr"
+            yield made
+
+    app = HistogramApp()
+    async with app.run_test(size=size) as pilot:
+        widget = app.query_one(histogram.Histogram)
+        widget.draw(tuple(range(bins + 1)), tuple(range(bins)))
+        await pilot.pause()
+        lines = str(widget.content).splitlines()
+        assert len(lines) <= size[1] and max(map(len, lines)) <= max(size[0], 44)
+        assert f"{sum(range(bins)):,} tokens" in lines[-1]
 
 
 def test_the_strip_puts_every_mark_in_its_place() -> None:

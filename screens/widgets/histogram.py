@@ -32,6 +32,12 @@ def columns(counts: Sequence[int], rows: int, blocks: str = BLOCKS, wide: int = 
     ]
 
 
+def merged(counts: Sequence[int], most: int) -> list[int]:
+    """Return the counts with neighbouring bins added up, so that at most `most` are left."""
+    step = -(-len(counts) // max(most, 1)) or 1
+    return [sum(counts[start : start + step]) for start in range(0, len(counts), step)]
+
+
 def in_words(edges: Sequence[float], counts: Sequence[int]) -> str:
     """Return the histogram as one line a bin: its edges, its count and its share."""
     total = sum(counts) or 1
@@ -68,7 +74,7 @@ class Histogram(Static):
         return in_words(self.edges, self.counts)
 
     def on_resize(self) -> None:
-        """Draw again to the height there is."""
+        """Draw again to the room there is."""
         self.update(Content("\n".join(self._lines())))
 
     def _lines(self) -> list[str]:
@@ -76,17 +82,17 @@ class Histogram(Static):
             return [self.nothing]
         if 0 < self.size.height < 3:
             return [self._flat()]
+        counts = merged(self.counts, self.size.width or len(self.counts))
         # Twice the width where it fits: 20 bins in 40 cells read better than in 20.
-        wide = 2 if len(self.counts) <= 32 else 1
-        width = wide * len(self.counts)
+        wide = 2 if 2 * len(counts) <= self.size.width else 1
         low, high = f"{self.edges[0]:.3g}", f"{self.edges[-1]:.3g}"
-        axis = low + " " * max(1, width - len(low) - len(high)) + high
+        axis = low + " " * max(1, wide * len(counts) - len(low) - len(high)) + high
         return [
-            *columns(self.counts, max(1, min(self.rows, self.size.height - 2)), self.blocks, wide),
+            *columns(counts, max(1, min(self.rows, self.size.height - 2)), self.blocks, wide),
             axis,
-            f"activation · {sum(self.counts):,} tokens · log scale",
+            f"activation · {sum(counts):,} tokens · log scale",
         ]
 
     def _flat(self) -> str:
-        bars = columns(self.counts, 1, self.blocks)[0]
+        bars = columns(merged(self.counts, max(self.size.width - 50, 8)), 1, self.blocks)[0]
         return f"activations {self.edges[0]:.3g} {bars} {self.edges[-1]:.3g} · {sum(self.counts):,} tokens · log scale"
