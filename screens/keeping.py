@@ -10,7 +10,7 @@ from investigator.errors import BadInput, InvestigatorError
 
 if TYPE_CHECKING:
     from screens.app import InvestigatorApp
-    from sessions import Finding
+    from sessions import Finding, Store
 
 NO_STORE = "Findings cannot be kept while no session is open."
 
@@ -29,9 +29,14 @@ async def keep(
     except InvestigatorError as problem:
         app.tell(str(problem), problem=True)
         return None
-    app.tell(f"Kept in {app.session.name}. N opens the notebook.")
-    app.store_changed.publish(app.store_trouble)
+    _say(app, app.store, f"Kept in {app.session.name}. N opens the notebook.")
     return finding
+
+
+def _say(app: InvestigatorApp, store: Store, done: str) -> None:
+    # What a full disk or a lock keeps out of the file waits in memory; a person must know that before leaving.
+    app.tell(f"{done} {store.trouble}".strip(), problem=bool(store.trouble))
+    app.store_changed.publish(app.store_trouble)
 
 
 async def edit(app: InvestigatorApp, finding_id: str, note: str, tags: Sequence[str]) -> Finding | None:
@@ -43,7 +48,7 @@ async def edit(app: InvestigatorApp, finding_id: str, note: str, tags: Sequence[
     except InvestigatorError as problem:
         app.tell(str(problem), problem=True)
         return None
-    app.store_changed.publish(app.store_trouble)
+    _say(app, app.store, "Noted.")
     return finding
 
 

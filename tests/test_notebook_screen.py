@@ -15,7 +15,7 @@ from screens.feature import FeatureScreen
 from screens.messages import OpenPrompt
 from screens.modals import NoteEditor, SessionChooser, TextViewer
 from screens.notebook import NotebookScreen
-from sessions import open_store
+from sessions import Store, open_store
 
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE])
 
@@ -269,3 +269,18 @@ async def test_an_explanation_and_a_prompt_are_reopened() -> None:
         made.app.post_message(OpenPrompt("Another prompt"))
         await made.until(lambda: len(made.backend.verbs("open")) > opened)
         assert made.backend.verbs("open")[-1] == Open(prompt="Another prompt")
+
+
+async def test_a_note_that_could_not_reach_the_disk_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, session, ranking = await with_answers()
+    store.keep(session, ranking.id, title="harbours")
+    async with stage(store=store) as made:
+        await to_notebook(made, 1)
+        monkeypatch.setattr(Store, "trouble", property(lambda _: "The disk is full; it is kept in memory."))
+        await made.press("n")
+        await made.until(lambda: isinstance(made.app.screen, NoteEditor))
+        await made.type("x")
+        await made.press("ctrl+s")
+        await made.tells("Noted. The disk is full; it is kept in memory.")
+        await made.until(lambda: isinstance(made.app.screen, NotebookScreen))
+        await made.shows("The disk is full")
