@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny_pocket import RECIPE, write_corpus
 
 from backends.engine import labels as label_files
 from backends.engine.evaluating.pocket import evaluate_pocket
@@ -21,7 +22,6 @@ from backends.engine.training.recipe import Recipe, load_recipe
 from backends.engine.training.stages import Arguments, language_model
 from investigator.errors import WorkbenchError
 from investigator.records import Figure
-from tests.tiny_pocket import RECIPE, write_corpus
 
 
 @pytest.fixture(scope="module")
