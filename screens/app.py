@@ -7,6 +7,7 @@ import gc
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.app import App
 from textual.binding import BindingType
 from textual.message_pump import MessagePump
@@ -124,6 +125,24 @@ class InvestigatorApp(App[None]):
         except InvestigatorError as problem:
             self.store_trouble = str(problem)
         self.store_changed.publish(self.store_trouble)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Act on a bound key at once, unless it is being typed.
+
+        Textual sends a key to the focused widget and looks for its binding when it has bubbled back. Keys that come in
+        one burst (a slow machine, a paste) would by then have gone to the widget that had the focus before: `h` and a
+        sentence behind it would lose the sentence's first letters.
+        """
+        if isinstance(event, events.Key) and not event.is_forwarded and not self._typing:
+            bound = self.screen.active_bindings.get(event.key)
+            if bound is not None and bound.enabled:
+                await self.run_action(bound.binding.action, bound.node)
+                return
+        await super().on_event(event)
+
+    @property
+    def _typing(self) -> bool:
+        return self.focused is not None and self.focused.check_consume_key("a", "a")
 
     @property
     def book(self) -> WorkbenchSummary | None:

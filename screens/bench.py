@@ -73,6 +73,8 @@ class BenchScreen(BenchKeys):
         self.app.link_changed.subscribe(self, self._link_changed)
         self.app.store_changed.subscribe(self, lambda _: self.row_actions.show_findings())
         self.prompt_bar.show(self.app.prompt)
+        self.prompt_bar.input.after_enter = self.around.focus
+        self.hypothesis.input.after_enter = lambda: self.around.go(5)
         self.around.go(1)
         self._link_changed(self.app.link.status)
         self.call_after_refresh(self._fill_below)
@@ -223,13 +225,11 @@ class BenchScreen(BenchKeys):
 
     @on(PromptBar.Entered)
     def _prompt_entered(self, message: PromptBar.Entered) -> None:
-        self.around.focus()
         self.open_text(message.prompt)
 
     @on(HypothesisBar.Entered)
     def _hypothesis_entered(self, message: HypothesisBar.Entered) -> None:
         self.hypothesis.show_text(message.text)
-        self.around.go(5)
         self.asking.test(message.text)
 
     @on(Pane.Filtered)
@@ -247,7 +247,7 @@ class BenchScreen(BenchKeys):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Say in the line of keys who has them."""
-        typing = isinstance(event.widget, Input)
+        typing = isinstance(self.focused, Input)
         self.query_one(KeysLine).say("typing · enter takes it · esc leaves" if typing else "")
         self.around.focused(event.widget)
 

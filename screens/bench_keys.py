@@ -88,11 +88,11 @@ class BenchKeys(BaseScreen[None]):
 
     def action_edit_prompt(self) -> None:
         """Enter the prompt."""
-        self.prompt_bar.input.focus()
+        self.set_focus(self.prompt_bar.input)
 
     def action_edit_hypothesis(self) -> None:
         """Enter the hypothesis."""
-        self.hypothesis.input.focus()
+        self.set_focus(self.hypothesis.input)
 
     def action_unlabelled(self) -> None:
         """Show or hide latents without a label."""

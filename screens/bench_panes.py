@@ -53,10 +53,13 @@ class Panes:
 
     def focus(self) -> None:
         """Give the keys to what stands in the pane."""
-        self._target().focus()
+        # At once: `Widget.focus` would wait for the next message, and keys typed ahead would miss it.
+        self.bench.set_focus(self._target())
 
     def focused(self, widget: Widget) -> None:
-        """Take note of a focus that a click or a plot's own key has set."""
+        """Take note of a focus that a click or a plot's own key has set; one that has moved on since is none."""
+        if widget is not self.bench.focused:
+            return
         for number, pane in enumerate(self.bench.panes, 1):
             if pane in widget.ancestors and not isinstance(widget, Input) and number != self.number:
                 self.go(number)

@@ -1,6 +1,8 @@
 """The bench under real keys at 140x45: cursor, layers, panes, hypothesis, explanations, spans, copying."""
 
-from bench_pilot import answered, bench, line, press, text, the, until
+import pytest
+from bench_pilot import NARROW, WIDE, answered, bench, line, press, text, the, until
+from textual import events
 
 from fake_backend import EXAMPLE, SAE_LAYER, FakeBackend
 from investigator.sources import Residual
@@ -275,3 +277,15 @@ async def test_marks_stay_visible_beside_a_scrollbar_and_a_cut_text_is_said_in_f
         assert chosen is not None
         words = " ".join(text(pilot).replace("│", " ").split())
         assert f"{chosen.text[:40]}" in words
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_keys_typed_ahead_in_one_burst_all_arrive_where_they_belong(size: tuple[int, int]) -> None:
+    backend = FakeBackend()
+    async with bench(backend, size) as pilot:
+        for key in ["left", "2", "h", *"food and drink", "enter", "3", "g"]:
+            name = {" ": "space"}.get(key, key)
+            pilot.app.post_message(events.Key(name, key if len(key) == 1 else None))
+        await until(pilot, lambda: "gap +1.27" in text(pilot) and answered(pilot, "explain"))
+        assert backend.verbs("test")[0].hypotheses == ("food and drink",)  # type: ignore[union-attr]
+        assert the(pilot).place.position == 8 and the(pilot).around.number == 3

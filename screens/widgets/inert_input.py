@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich.segment import Segment
 from textual import events
 from textual.strip import Strip
@@ -27,6 +29,25 @@ def _picture(char: str) -> str:
 
 class InertInput(Input):
     """An `Input` whose value may hold anything, line breaks included, and whose picture holds nothing unsafe."""
+
+    after_enter: Callable[[], None] | None = None
+    """Called when enter is taken, before any key behind it: it moves the focus on."""
+
+    async def on_key(self, event: events.Key) -> None:
+        """Take enter in its turn, and send on what was typed ahead for whoever has the focus then.
+
+        As a binding, enter would be acted on when it has bubbled up, behind the keys typed after it.
+        """
+        if self.screen.focused is not self:
+            event.stop()
+            event.prevent_default()
+            self.app.post_message(events.Key(event.key, event.character))
+        elif event.key == "enter":
+            event.stop()
+            event.prevent_default()
+            await self.action_submit()
+            if self.after_enter is not None:
+                self.after_enter()
 
     def render_line(self, y: int) -> Strip:
         """Paint the line with unsafe characters replaced."""

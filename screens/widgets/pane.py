@@ -205,9 +205,10 @@ class Pane(Vertical):
         if not self.query(InertInput):
             box = InertInput(placeholder="filter", classes="filter", id=f"{self.SLOT}-filter", compact=True)
             box.cursor_blink = False
+            box.after_enter = lambda: self.screen.set_focus(self.table)
             await self.mount(box, before=".state")
         self.add_class("-filtering")
-        self.query_one(InertInput).focus()
+        self.screen.set_focus(self.query_one(InertInput))
 
     def clear_filter(self) -> bool:
         """Drop the filter; return whether there was one."""
@@ -222,7 +223,6 @@ class Pane(Vertical):
         event.stop()
         self.filter = event.value.strip()
         self.set_class(bool(self.filter), "-filtering")
-        self.table.focus()
         self.post_message(self.Filtered(self))
 
     @on(RowTable.Moved)

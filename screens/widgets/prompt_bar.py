@@ -35,9 +35,9 @@ class PromptBar(Horizontal):
         self.input.cursor_blink = False
 
     @property
-    def input(self) -> Input:
+    def input(self) -> InertInput:
         """Return the input."""
-        return self.query_one(Input)
+        return self.query_one(InertInput)
 
     def show(self, prompt: str) -> None:
         """Show the prompt that is open."""
