@@ -41,9 +41,13 @@ class Place:
     @property
     def words(self) -> str:
         """Return the token or span and the layer in words: `"bon" L3`."""
+        return f'"{one_line(self.text.strip() or " ", 18)}" L{self.layer}'
+
+    @property
+    def text(self) -> str:
+        """Return the text of the token or span, blanks kept."""
         start, end = self.span
-        text = "".join(token.text for token in self.opened.tokens[start:end]).strip() or " "
-        return f'"{one_line(text, 18)}" L{self.layer}'
+        return "".join(token.text for token in self.opened.tokens[start:end])
 
     @property
     def norm(self) -> float | None:

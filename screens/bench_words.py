@@ -16,11 +16,10 @@ def token_words(place: Place, heat: HeatMap, lens: Lens | None, marks: Marks, *,
     """Return the readout: which token, its norm, the heat's number, and what would come next."""
     count, dot = len(place.opened.tokens), f" {marks.dot} "
     start, end = place.span
-    token = place.opened.tokens[place.position]
-    many = f"tokens {start + 1}-{end}/{count}, their mean" if end - start > 1 else f"token {place.position + 1}/{count}"
-    parts = [f'{many} "{one_line(token.text, 24)}"']
+    quoted, span = f'"{one_line(place.text, 32)}"', end - start > 1
+    parts = [f"mean of tokens {start + 1}-{end}/{count} {quoted}" if span else f"token {start + 1}/{count} {quoted}"]
     parts += [f"L{place.layer} of {place.opened.layers}"] if short else []
-    parts += [f"norm {place.norm:.1f}"] if place.norm is not None and not short else []
+    parts += [f"norm {place.norm:.1f}"] if place.norm is not None and not short and not span else []
     parts += [heat_words(place, heat)]
     following = next_words(place, lens)
     parts += [f"next: {following}"] if following and not short else []

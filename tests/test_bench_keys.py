@@ -119,7 +119,7 @@ async def test_a_span_is_read_as_its_mean_and_escape_gives_it_up() -> None:
         await until(pilot, lambda: len(backend.verbs("features")) == 3)
         last = sources(backend, "features")[-1]
         assert (last.position, last.end) == (7, 10)
-        assert "tokens 8-10/10, their mean" in text(pilot)
+        assert 'mean of tokens 8-10/10 " harbour in Lisbon"' in text(pilot)
         assert "[harbour in Lisbon]" in line(pilot, "<bos>")
         await press(pilot, "shift+right", "shift+right")
         assert the(pilot).place.source.end is None

@@ -26,6 +26,26 @@ class _Plot(PlotWidget):  # type: ignore[misc]  # the library has no types
         if not self.children:
             event.prevent_default()
 
+    def notify_style_update(self) -> None:
+        """Draw again in the theme's colours, where there is something to draw on."""
+        if self.children:
+            super().notify_style_update()
+
+    def watch_margin_left(self) -> None:
+        """Fit the margins, where there is something to fit."""
+        if self.children:
+            super().watch_margin_left()
+
+    def watch_margin_top(self) -> None:
+        """Fit the margins, where there is something to fit."""
+        if self.children:
+            super().watch_margin_top()
+
+    def watch_margin_bottom(self) -> None:
+        """Fit the margins, where there is something to fit."""
+        if self.children:
+            super().watch_margin_bottom()
+
 
 class ParetoPlot(Vertical, can_focus=True):
     """Activation against log p per token; under 30 x 8 cells the same points stand as text."""

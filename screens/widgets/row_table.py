@@ -197,7 +197,7 @@ class RowTable(ScrollView, inherit_bindings=False):
         if not 0 <= at < len(self.lines):
             return Strip.blank(self.columns_wide, self._style("text"))
         chosen = at == self.index
-        under = Style(bgcolor=self._style("cursor").bgcolor, bold=self.has_focus) if chosen else Style()
+        under = Style(bgcolor=self._style("cursor").bgcolor, bold=self.has_focus or None) if chosen else Style()
         return self._strip(self._pieces(self.lines[at], chosen), under)
 
     def _shown(self) -> list[tuple[int, Column]]:

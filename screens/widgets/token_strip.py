@@ -19,6 +19,7 @@ from screens import heat
 from screens.app import InvestigatorApp
 from screens.heat_map import NOTHING, HeatMap
 
+SPAN = Style(bold=True, underline=True)
 BLANK = "␣"
 """Stands for a token that is one space."""
 
@@ -65,7 +66,7 @@ def offset(made: Sequence[Box], cursor: int, width: int) -> int:
 class TokenStrip(Widget):
     """Tokens with a cursor or a span in brackets."""
 
-    COMPONENT_CLASSES = {"strip--plain", "strip--gap", "strip--special", "strip--cursor", "strip--span", "strip--bar"}
+    COMPONENT_CLASSES = {"strip--plain", "strip--gap", "strip--special", "strip--cursor", "strip--bar"}
     DEFAULT_CSS = """
     TokenStrip {
         height: 2;
@@ -74,7 +75,6 @@ class TokenStrip(Widget):
         & > .strip--gap { color: $foreground 40%; }
         & > .strip--special { color: $foreground 70%; text-style: italic; }
         & > .strip--cursor { color: $accent; text-style: bold; }
-        & > .strip--span { text-style: bold underline; }
         & > .strip--bar { color: $primary; }
     }
     """
@@ -157,7 +157,7 @@ class TokenStrip(Widget):
         if share is not None:
             style += self._ramp_style(ramp, share)
         if inside:
-            style += self._style("span")
+            style += SPAN
         return style + Style(reverse=True) if at == self.cursor and share is None else style
 
     def _bars(self, ramp: Sequence[object]) -> list[Segment]:
