@@ -35,7 +35,7 @@ def run(options: Options) -> int:
     prompt = targets.text_of(getattr(options, "prompt", ""))
     chosen = overridden(settings.load(), options.device, options.dtype)
     workbench = options.workbench or chosen.app.workbench
-    from backends.launch import start_early
+    from backends.start import start_early
 
     start_early(workbench, chosen)
     from screens.run import run as run_app
