@@ -126,7 +126,8 @@ class BenchScreen(BenchKeys):
         for pane in self.panes:
             pane.forget()
         self.hypothesis.forget()
-        self.prompt_bar.show(opened.prompt)
+        written = "".join(token.text for token in opened.tokens[len(opened.tokens) - opened.continued :])
+        self.prompt_bar.show(opened.prompt + written)
         self.go(Place(opened, min(layer, opened.layers - 1), len(opened.tokens) - 1))
 
     def _first_layer(self) -> int:

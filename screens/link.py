@@ -61,6 +61,8 @@ class Link:
                 await self._watch()
             except InvestigatorError as problem:
                 self._say(Status("failed", problem.message, problem.mend))
+            except Exception as problem:  # a worker that died in silence would leave the app waiting for ever
+                self._say(Status("failed", f"The backend cannot be reached: {problem or type(problem).__name__}."))
             self.app.asker.attach(None)
             await self._drop()
             await asyncio.sleep(PATIENCE[min(self._tries, len(PATIENCE) - 1)])

@@ -191,6 +191,10 @@ class Asker:
         except InvestigatorError as problem:
             work.problem = problem
             self._finish(work, "error")
+        except Exception as problem:  # said in the pane: a worker that died in silence would leave it running for ever
+            said = f"This could not be answered: {problem or type(problem).__name__}."
+            work.problem = InvestigatorError(said, "Ask again; if it stays so, report it.")
+            self._finish(work, "error")
         else:
             self._settle(work)
 

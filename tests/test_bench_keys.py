@@ -190,6 +190,7 @@ async def test_the_model_continues_the_prompt_and_its_tokens_can_be_picked() -> 
         await until(pilot, lambda: len(the(pilot).place.opened.tokens) > 10)
         asked = backend.verbs("open")[-1]
         assert isinstance(asked, Open) and asked.token_ids == ids and asked.continue_tokens == 8
+        assert the(pilot).prompt_bar.input.value.startswith(f"{EXAMPLE}, and so on")
         await press(pilot, "left")
         await until(pilot, lambda: answered(pilot, "features"))
         assert the(pilot).place.source.token_ids[:10] == ids

@@ -1,12 +1,14 @@
 """What panes say of themselves: every state in words, superseding, stopping, errors, and a backend that dies."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 from bench_pilot import answered, bench, line, press, text, the, until
 
 from fake_backend import FakeBackend
 from investigator.errors import BackendError, ScoreError
 from investigator.records import ExplanationRow, Score
-from investigator.wire import Cancelled, Explain, Failed, Partial, Progress
+from investigator.wire import Cancelled, Event, Explain, Failed, Partial, Progress, Question
 from screens import work as work_module
 from screens.link import Status
 from screens.marks import UNICODE
@@ -153,6 +155,22 @@ async def test_an_error_appears_in_its_pane_as_sentences_and_the_app_stays_up() 
         del backend.fail["labels"]
         await press(pilot, "left")
         await until(pilot, lambda: answered(pilot, "labels"))
+
+
+async def test_an_unforeseen_failure_is_said_in_the_pane_instead_of_running_for_ever() -> None:
+    backend = FakeBackend()
+    ask = backend.ask
+
+    def breaks(question: Question, *, start: int = 0) -> AsyncIterator[Event]:
+        if question.slot == "labels":
+            raise ValueError("a cable [came] loose")
+        return ask(question, start=start)
+
+    backend.ask = breaks  # type: ignore[method-assign]
+    async with bench(backend, settle=False) as pilot:
+        await until(pilot, lambda: the(pilot).labels.state.name == "error")
+        assert "a cable [came] loose" in " ".join(text(pilot).replace("│", " ").split())
+        assert answered(pilot, "features")
 
 
 async def test_the_app_is_usable_while_the_backend_loads_and_says_what_loads() -> None:
