@@ -23,11 +23,15 @@ class Panes:
     def __init__(self, bench: BenchScreen) -> None:
         self.bench = bench
         self.number = 1
+        self.last = 1
+        """The last of the three panes that had the keys."""
+        self.visible = 1
+        """The pane that is shown where panes take turns; the hypothesis stands below any of them."""
 
     @property
     def pane(self) -> Pane:
-        """Return the pane that keys act on; the labels' where plot or hypothesis has them."""
-        return self.bench.panes[self.number - 1] if self.number <= 3 else self.bench.labels
+        """Return the pane that keys act on; the last one where plot or hypothesis has them."""
+        return self.bench.panes[self.last - 1]
 
     @property
     def slot(self) -> str:
@@ -37,7 +41,9 @@ class Panes:
     def go(self, number: int) -> None:
         """Give a pane the keys, and show it where panes take turns."""
         self.number = number
-        self.bench.update_classes({f"-pane-{other}": other == number for other in range(1, 6)}, animate=False)
+        self.last = number if number < PLOT else self.last
+        self.visible = number if number != HYPOTHESIS else self.visible
+        self.bench.update_classes({f"-pane-{other}": other == self.visible for other in range(1, 5)}, animate=False)
         bench_draw.tabs(self.bench)
         self.focus()
 

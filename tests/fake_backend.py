@@ -266,11 +266,12 @@ class FakeBackend:
     def _open(self, verb: Open) -> Opened:
         tokens = self._prompts.get(verb.token_ids or ()) or tokens_of(verb.prompt)
         text = verb.prompt or "".join(token.text for token in tokens if not token.special)
-        tokens += tokens_of(", and so on until the end")[1 : 1 + verb.continue_tokens]
+        written = tokens_of(", and so on until the end")[1 : 1 + verb.continue_tokens]
+        tokens += written
         self._prompts[tuple(token.id for token in tokens)] = tokens
         norms = tuple(tuple(10.0 + 3.0 * at + layer for at in range(len(tokens))) for layer in range(LAYERS))
         following = (Likely(",", 0.31), Likely(".", 0.22), Likely(" and", 0.09))
-        return Opened("pocket", text, tokens, LAYERS, 64, norms, following, verb.continue_tokens)
+        return Opened("pocket", text, tokens, LAYERS, 64, norms, following, len(written))
 
     def _features(self, verb: ShowFeatures) -> Features:
         at = place(verb.source)

@@ -35,9 +35,10 @@ async def test_at_80x24_the_first_line_says_what_runs_and_how_to_stop_it() -> No
 async def test_at_80x24_the_hypothesis_and_its_verdict_are_on_screen() -> None:
     backend = FakeBackend()
     async with bench(backend, NARROW) as pilot:
-        await press(pilot, "h", *"ports", "enter")
+        await press(pilot, "3", "h", *"ports", "enter")
         await until(pilot, lambda: "gap +1.27" in text(pilot))
         assert "✓ supported" in line(pilot, "gap +1.27")
+        assert "[3 words]" in text(pilot)
 
 
 async def test_a_long_prompt_scrolls_under_the_cursor() -> None:
