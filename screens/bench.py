@@ -168,7 +168,9 @@ class BenchScreen(BenchKeys):
             case "lens":
                 self._lens_changed(work)
             case "test":
-                self.hypothesis.take(work, self.asking.place_of(work))
+                # A sentence that was cleared while it was scored stays cleared.
+                if self.hypothesis.text:
+                    self.hypothesis.take(work, self.asking.place_of(work))
                 bench_draw.place(self)
             case slot:
                 await self._pane_changed(next(pane for pane in self.panes if slot == pane.SLOT), work)
