@@ -29,15 +29,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: Options) -> int:
-    """Start the backend first, because it takes longest, then the app."""
+    """Run the app; it starts the backend itself, once its first frame stands."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise BadInput("The app needs a terminal.", "Use a sub-command in scripts: `investigator --help` lists them.")
     prompt = targets.text_of(getattr(options, "prompt", ""))
     chosen = overridden(settings.load(), options.device, options.dtype)
     workbench = options.workbench or chosen.app.workbench
-    from backends.start import start_early
-
-    start_early(workbench, chosen)
     from screens.run import run as run_app
 
     return run_app(workbench, chosen, prompt=prompt, session=options.session)
