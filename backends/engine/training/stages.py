@@ -44,9 +44,7 @@ def language_model(given: Arguments) -> Stage:
     yield from run_splits(given.recipe, given.folders, corpus=given.corpus)
     yield from run_tokenizer(given.recipe, given.folders)
     yield from run_rows(given.recipe, given.folders, corpus=given.corpus)
-    yield from run_language_model(
-        given.recipe, given.folders, device=given.device, dtype=given.matmul_dtype
-    )
+    yield from run_language_model(given.recipe, given.folders, device=given.device, dtype=given.matmul_dtype)
 
 
 def sae(given: Arguments) -> Stage:
