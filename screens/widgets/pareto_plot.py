@@ -100,9 +100,9 @@ class ParetoPlot(Vertical, can_focus=True):
     def on_mount(self) -> None:
         """Leave the plot as many rows as can be, and draw what was given before."""
         self.set_class(self.app.no_color, "-small")
-        plot = self.query_one(PlotWidget)
-        if not plot.children:
+        if not self._whole:
             return
+        plot = self.query_one(PlotWidget)
         plot.margin_left, plot.margin_top, plot.margin_bottom = 7, 0, 1
         self._redraw()
 
@@ -160,14 +160,17 @@ class ParetoPlot(Vertical, can_focus=True):
         plot = self.query_one(PlotWidget)
         (plot.action_reset_scales, plot.action_zoom_in, plot.action_zoom_out)[direction]()
 
+    @property
+    def _whole(self) -> bool:
+        # Mounted while the app is left, a plot stays without its parts.
+        return all(plot.children for plot in self.query(PlotWidget)) and bool(self.children)
+
     def _redraw(self) -> None:
-        if not self.is_mounted:
+        if not self.is_mounted or not self._whole:
             return
         self.query_one("#pareto-words", Static).update(Content(self.in_words()))
         self.query_one("#pareto-said", Static).update(Content(self.pareto.describe(self.pareto.find(self.selected))))
         plot = self.query_one(PlotWidget)
-        if not plot.children:
-            return
         plot.clear()
         self._set_limits(plot)
         at = self.pareto.find(self.selected)
