@@ -1,4 +1,4 @@
-"""How much a reader's activation tells about the label: true likelihood against two readers that see nothing of it."""
+"""How much a reader's activation tells about the label: true likelihood against readers that see nothing of it."""
 
 from dataclasses import dataclass
 
@@ -8,42 +8,48 @@ import torch
 from backends.engine.evaluating.bench import TestBench
 from backends.engine.evaluating.bootstrap import Values, interval_over_documents
 from backends.engine.training.blind import NAME as BLIND
+from backends.engine.training.label_counts import frequency_scores
 from backends.engine.training.mapper_pairs import Pairs
 from investigator.errors import finite
 from investigator.records import Figure
 
+COLUMNS = ("true activation", "shuffled activations", "the blind mapper", "label frequencies alone")
+"""The last three see nothing of the activation; the last is where a blind reader of any training would end at best."""
+
 
 @dataclass(frozen=True)
 class Gain:
-    """Mean scores in nats a token over pairs: with the true activation, with another document's, and blind."""
+    """Mean scores in nats a token over pairs, true activation first, and the gain over the best of the others."""
 
-    true: float
-    shuffled: float
-    blind: float
+    means: tuple[float, ...]
+    """In the order of `COLUMNS`."""
+    better: int
+    """Column of the best baseline."""
     value: float
     interval: tuple[float, float]
 
     @property
     def compared_with(self) -> str:
-        """The better of the two baselines, and all three numbers."""
-        better = "the blind mapper" if self.blind > self.shuffled else "shuffled activations"
-        return f"{better} (nll {-self.true:.3f}; blind {-self.blind:.3f}, shuffled {-self.shuffled:.3f})"
+        """The best of the baselines, and all numbers as negative log-likelihoods."""
+        rest = ", ".join(f"{name} {-mean:.3f}" for name, mean in zip(COLUMNS[1:], self.means[1:], strict=True))
+        return f"{COLUMNS[self.better]} (nll {-self.means[0]:.3f}; {rest})"
 
 
 def gain_over_blind(scores: Values, documents: np.ndarray, seed: int) -> Gain:
-    """The gain of `scores` [pairs, 3] (true, shuffled, blind) over the better of the last two, with its interval."""
-    true, shuffled, blind = (float(column) for column in scores.mean(0))
-    better = 1 if shuffled > blind else 2
+    """The gain of `scores` [pairs, columns] over the best of the baselines, with its interval over documents."""
+    means = scores.mean(0)
+    better = 1 + int(means[1:].argmax())
 
     def statistic(chosen: Values) -> float:
         return float((chosen[:, 0] - chosen[:, better]).mean())
 
     interval = interval_over_documents(scores, documents, statistic, seed=seed)
-    return Gain(true, shuffled, blind, finite(statistic(scores), "the gain"), interval)
+    value = finite(statistic(scores), "the gain")
+    return Gain(tuple(float(mean) for mean in means), better, value, interval)
 
 
 def score_columns(bench: TestBench, name: str, pairs: Pairs) -> Values:
-    """Scores [pairs, 3] under the true activation, under one of another document, and under the blind mapper."""
+    """Scores [pairs, 4] in the order of `COLUMNS`."""
     residuals = torch.from_numpy(pairs.residuals.astype(np.float32))
     labels = pairs.labels.tolist()
     # Pairs stand in document order, so half the list away is another document.
@@ -52,6 +58,7 @@ def score_columns(bench: TestBench, name: str, pairs: Pairs) -> Values:
         bench.score_pairs(name, residuals, labels),
         bench.score_pairs(name, other, labels),
         bench.score_pairs(BLIND, residuals, labels),
+        frequency_scores(bench.folders.readers / BLIND, torch.tensor([len(ids) + 1 for ids in bench.ids]))[labels],
     ]
     return torch.stack(columns, dim=1).numpy()
 

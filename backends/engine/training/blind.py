@@ -4,6 +4,7 @@ import torch
 
 from backends.engine.readers.soft_prompt import SoftPromptMapper
 from backends.engine.training.folders import Folders, write_json
+from backends.engine.training.label_counts import write_counts
 from backends.engine.training.machine import machine
 from backends.engine.training.mapper import (
     MapperRun,
@@ -37,6 +38,7 @@ def run_blind(recipe: Recipe, folders: Folders, *, device: str, dtype: str) -> S
     figures = {"tune_nll": tune_figures(run, material)["tune_nll"], "seconds": round(run.seconds, 1)}
     mapper.card = finished_card(mapper.card, recipe, folders, run)
     mapper.save(folders.readers / NAME)
+    write_counts(folders.readers / NAME, torch.from_numpy(material.pairs.labels), len(material.labels.texts))
     write_json(figures_file, {"machine": machine(device), "dtype": dtype, "seed": settings.seed, "figures": figures})
     yield Progress(run.steps, run.steps, "blind reader trained", figures)
 
