@@ -1,12 +1,14 @@
 """The benchmark's terminal, percentile and interval against plain reckoning."""
 
 import os
+import subprocess
 import sys
 from statistics import median
 
 import pytest
 
 from investigator.commands.benchmarks.report import median_interval, percentile, ratio_figures
+from investigator.commands.benchmarks.start import kill
 from investigator.commands.benchmarks.terminal import Terminal
 from investigator.errors import BackendError
 
@@ -45,3 +47,14 @@ def test_a_ratio_is_taken_pair_by_pair() -> None:
     ratio, ours, theirs = ratio_figures("a", [(2.0, 1.0), (9.0, 3.0), (4.0, 1.0)], "<= 3", "b")
     assert (ratio.name, ratio.value, ratio.target, ratio.compared_with) == ("a_ratio", 3.0, "<= 3", "b")
     assert (ours.value, theirs.value) == (4.0, 1.0)
+
+
+def test_killing_a_backend_does_not_wait_for_ever_for_a_child_or_another_process() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    kill(child.pid)
+    with pytest.raises(ProcessLookupError):
+        os.kill(child.pid, 0)
+    kill(child.pid)
+    assert child.stdin is not None
+    child.stdin.close()
+    child.returncode = 0

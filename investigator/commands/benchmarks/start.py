@@ -52,10 +52,21 @@ def stop_backends(folder: Path) -> None:
     """Kill every backend that has a socket in the folder, and wait until it is gone."""
     for socket in folder.glob("*.sock"):
         badge = rendezvous.read_badge(rendezvous.place_of(socket))
-        with contextlib.suppress(ProcessLookupError):
-            while badge is not None:
-                os.kill(badge.pid, signal.SIGKILL)
-                time.sleep(0.05)
+        if badge is not None:
+            kill(badge.pid)
+
+
+def kill(pid: int) -> None:
+    """Kill a process and wait until it is gone, whether or not it is a child of this one."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+        # A child of this process stays as a zombie until it is waited for; another one is waited for by looking.
+        try:
+            os.waitpid(pid, 0)
+        except ChildProcessError:
+            while True:
+                os.kill(pid, 0)
+                time.sleep(0.02)
 
 
 def app_command(name: str) -> list[str]:
