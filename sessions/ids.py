@@ -32,8 +32,8 @@ def strip_id(subject: str, token_ids: tuple[int, ...]) -> str:
 
 
 def now() -> str:
-    """Return the time as ISO 8601 in UTC, to the millisecond, so that texts sort as times do."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    """Return the time as ISO 8601 in UTC, to the microsecond: two answers are never stored within one."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
 
 
 def clean(text: str) -> str:
