@@ -53,7 +53,7 @@ def _refusal(body: bytes, error: Exception) -> Refused:
 def _verb_of(body: bytes) -> str | None:
     try:
         verb = msgspec.json.decode(body)["verb"]["verb"]
-    except Exception:
+    except (msgspec.MsgspecError, ValueError, LookupError, TypeError, RecursionError):
         return None
     return verb[:40] if isinstance(verb, str) else None
 
