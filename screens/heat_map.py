@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from investigator.records import HypothesisRow, Opened, Score
@@ -63,8 +62,3 @@ def _value(score: Score) -> float | None:
 
 def _words(value: float | None) -> str:
     return "" if value is None else f"{value:+.2f}"
-
-
-def spelled(shares: Sequence[float | None], bars: str) -> str:
-    """Return the heat as one bar a token."""
-    return "".join(" " if share is None else bars[round(share * (len(bars) - 1))] for share in shares)

@@ -10,18 +10,6 @@ _MATCH = "rowid in (select rowid from [{table}_fts] where [{table}_fts] match ?)
 _LIKE = "words like ? escape '\\'"
 
 
-def matching(journal: Journal, table: str, column: str, search: str) -> set[str] | None:
-    """Return the values of `column` in rows whose words hold every term of the search; None where nothing is asked.
-
-    A term matches a word's beginning; a term without letters or digits matches as it stands.
-    """
-    found: set[str] | None = None
-    for term in search.split():
-        ids = with_term(journal, table, column, term)
-        found = ids if found is None else found & ids
-    return found
-
-
 def with_term(journal: Journal, table: str, column: str, term: str) -> set[str]:
     """Return the values of `column` in rows whose words hold the term."""
     condition, value = _condition(table, term)

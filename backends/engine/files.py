@@ -10,7 +10,6 @@ from typing import Any
 
 from investigator.errors import WorkbenchError
 
-_BYTES = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I8": 1}
 _AGAIN = "Copy or download the file again."
 
 
@@ -64,11 +63,6 @@ def weight_files(folder: Path) -> list[Path]:
 def parameters(table: dict[str, dict[str, Any]]) -> int:
     """Return how many numbers a header names."""
     return sum(math.prod(entry["shape"]) for entry in table.values())
-
-
-def stored_bytes(table: dict[str, dict[str, Any]]) -> int:
-    """Return how many bytes a header's tensors take as they are stored."""
-    return sum(math.prod(entry["shape"]) * _BYTES.get(entry["dtype"], 4) for entry in table.values())
 
 
 def free_memory() -> int:

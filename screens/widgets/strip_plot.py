@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from textual.content import Content
-from textual.widgets import Static
-
 SHADES = " ·:|█"
 ASCII_SHADES = " .:|#"
 
@@ -60,25 +57,3 @@ def in_words(background: Sequence[float], value: float) -> str:
         f"they lie between {ordered[0]:+.2f} and {ordered[-1]:+.2f}, middle {middle:+.2f}; "
         f"here {value:+.2f} nats a token."
     )
-
-
-class StripPlot(Static):
-    """The strip as a widget that redraws to its width."""
-
-    def __init__(self, *, ascii_marks: bool = False, id: str | None = None) -> None:
-        super().__init__(id=id, markup=False)
-        self.ascii_marks = ascii_marks
-        self.background: tuple[float, ...] = ()
-        self.marks: tuple[Mark, ...] = ()
-
-    def draw(self, background: Sequence[float], marks: Sequence[Mark]) -> None:
-        """Show these scores."""
-        self.background, self.marks = tuple(background), tuple(marks)
-        self._redraw()
-
-    def on_resize(self) -> None:
-        """Draw again to the width there is."""
-        self._redraw()
-
-    def _redraw(self) -> None:
-        self.update(Content(strip(self.background, self.marks, self.size.width, ascii_marks=self.ascii_marks)))

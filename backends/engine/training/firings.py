@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from backends.engine.training.folders import Folders, write_json
 from backends.engine.training.frozen_sae import FrozenSae
@@ -125,14 +123,3 @@ def _record(passages: Passages, subject: TrainedSubject, sae: FrozenSae, folder:
         yield Progress(stop, rows, "recording firings")
     for array in (residuals, latents, activations):
         array.flush()
-
-
-def tokens_at(firings: Firings, rows: NDArray[np.int32], positions: NDArray[np.int32]) -> NDArray[np.uint16]:
-    """Token ids at some places."""
-    found: NDArray[np.uint16] = firings.passages.tokens[rows, positions]
-    return found
-
-
-def torch_residuals(firings: Firings, rows: NDArray[np.int32], positions: NDArray[np.int32]) -> Tensor:
-    """Residuals at some places, float32 [places, width]."""
-    return torch.from_numpy(np.asarray(firings.residuals[rows, positions], dtype=np.float32))

@@ -35,8 +35,3 @@ class Candidate:
         """Balanced accuracy on firings not used for writing and on places drawn from all tokens; 0.5 is chance."""
         found = firing.share(self.field, self.members)
         return 0.5 * (found + 1.0 - elsewhere.share(self.field, self.members))
-
-
-def as_members(numbers: set[int] | list[int]) -> NDArray[np.int32]:
-    """Word numbers as a sorted array."""
-    return np.array(sorted(numbers), dtype=np.int32)
