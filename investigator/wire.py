@@ -60,6 +60,12 @@ class RankLabels(Record, frozen=True, tag_field="verb", tag="labels"):
     """The user's own sentences instead of the label set."""
     limit: int = 50
     filter: str = ""
+    method: Literal["auto", "exact", "proven", "index"] = "auto"
+    """`exact`: score every label; `proven`: exact top rows without visiting what cannot win; `index`: the estimate
+    and exact numbers for its best candidates; `auto`: the index first where there is one, then whichever of the
+    others is cheaper."""
+    controls: bool = True
+    """Whether the rows are judged: verdict and false discovery rate."""
 
 
 class Explain(Record, frozen=True, tag_field="verb", tag="explain"):
@@ -75,6 +81,8 @@ class Explain(Record, frozen=True, tag_field="verb", tag="explain"):
     keep: int = 10
     """How many texts the MMR order picks before the rest follows by likelihood."""
     seed: int = 0
+    controls: bool = True
+    """Whether the kept texts are judged, against self-scores."""
 
 
 class Test(Record, frozen=True, tag_field="verb", tag="test"):
@@ -85,6 +93,48 @@ class Test(Record, frozen=True, tag_field="verb", tag="test"):
     """Usually one; a table of prompts gives one each."""
     reader: str = ""
     scope: Literal["position", "positions", "layers"] = "position"
+    controls: bool = True
+    """Whether the score is judged: controls, interval and verdict."""
+    templates: tuple[str, ...] | None = None
+    """Phrasings, `{}` standing for the hypothesis; None: the default ones, (): the words as typed alone."""
+    wordings: dict[str, tuple[str, ...]] = {}
+    """The user's own phrasings of a hypothesis, by its text."""
+    tried: int = 0
+    """How many other wordings were already tried at this place, which the verdict is corrected for."""
+    drawn: bool = False
+    """Whether the hypotheses were drawn from this activation or picked after seeing such texts: self-scores judge."""
+    seed: int = 0
+
+
+class Contrast(Record, frozen=True, tag_field="verb", tag="contrast"):
+    """Compare two hypotheses at one place, or one at two places, with a paired interval on the difference."""
+
+    left: str
+    right: str
+    source: Source
+    """Where the left one is scored."""
+    other: Source | None = None
+    """Where the right one is scored; None: at the same place."""
+    reader: str = ""
+    templates: tuple[str, ...] | None = None
+    seed: int = 0
+
+
+class Find(Record, frozen=True, tag_field="verb", tag="find"):
+    """Rank every position of an indexed corpus by log p(sentence | activation there)."""
+
+    text: str
+    corpus: str = ""
+    """Name or folder of a corpus index; empty: the workbench's first corpus."""
+    reader: str = ""
+    """Empty: the default reader at the corpus index's layer."""
+    limit: int = 20
+    all_positions: bool = False
+    """Whether a context may give more than its best position."""
+    exact: bool = False
+    """Score every position instead of the best candidates."""
+    order: Literal["score"] = "score"
+    seed: int = 0
 
 
 class ShowLens(Record, frozen=True, tag_field="verb", tag="lens"):
@@ -99,14 +149,18 @@ class CheckWorkbench(Record, frozen=True, tag_field="verb", tag="doctor"):
 
 
 class Work(Record, frozen=True, tag_field="verb", tag="work"):
-    """A long command run by a child of the backend: train, evaluate."""
+    """A long command run by a child of the backend: train, evaluate, index."""
 
     command: str
-    """`train STAGE` or `evaluate NAME`."""
+    """`train STAGE`, `evaluate NAME`, `index labels` or `index corpus`."""
     arguments: dict[str, str | int | float | bool] = {}
+    files: tuple[str, ...] = ()
+    """Files or folders that the command reads."""
 
 
-Verb = Open | ShowFeatures | ShowFeature | RankLabels | Explain | Test | ShowLens | CheckWorkbench | Work
+Verb = (
+    Open | ShowFeatures | ShowFeature | RankLabels | Explain | Test | Contrast | Find | ShowLens | CheckWorkbench | Work
+)
 
 
 class Question(Record, frozen=True):

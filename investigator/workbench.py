@@ -56,6 +56,15 @@ class ReaderEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sae: str = ""
     """The SAE whose labels it was trained on and ranks."""
     default: bool = False
+    prompt_only: str = ""
+    """Folder of the control reader that sees the prompt's text instead of the activation, relative to the file."""
+
+
+class CorpusEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[corpora.NAME]`: a corpus index that `investigator index corpus` made."""
+
+    path: str
+    """Folder of the index, relative to the file."""
 
 
 class Workbench(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,6 +74,7 @@ class Workbench(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     subjects: dict[str, SubjectEntry]
     saes: dict[str, SaeEntry] = {}
     readers: dict[str, ReaderEntry] = {}
+    corpora: dict[str, CorpusEntry] = {}
     example: str = "The capital of France is Paris"
     heldout: str = ""
     """Folder with tune and test documents, for figures."""

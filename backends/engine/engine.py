@@ -24,8 +24,10 @@ from investigator.settings import Settings
 from investigator.sources import Source
 from investigator.wire import (
     CheckWorkbench,
+    Contrast,
     Event,
     Explain,
+    Find,
     Open,
     RankLabels,
     ShowFeature,
@@ -43,6 +45,8 @@ _VERBS: dict[type[Any], str] = {
     RankLabels: "labels",
     Explain: "explain",
     Test: "test",
+    Contrast: "contrast",
+    Find: "find",
     ShowLens: "lens",
     CheckWorkbench: "doctor",
 }

@@ -17,7 +17,19 @@ from backends.build import build_id
 from backends.engine import fingerprints, vectors
 from investigator.provenance import Part, Provenance
 from investigator.sources import Residual, Source
-from investigator.wire import PROTOCOL, Explain, Open, RankLabels, ShowFeature, ShowFeatures, ShowLens, Test, Verb
+from investigator.wire import (
+    PROTOCOL,
+    Contrast,
+    Explain,
+    Find,
+    Open,
+    RankLabels,
+    ShowFeature,
+    ShowFeatures,
+    ShowLens,
+    Test,
+    Verb,
+)
 
 if TYPE_CHECKING:
     from backends.engine.engine import WorkbenchEngine
@@ -51,8 +63,10 @@ def subject_of(engine: WorkbenchEngine, verb: Verb) -> str:
             return verb.subject
         case ShowFeature():
             return engine.workbench.saes[verb.sae].subject
-        case ShowFeatures() | RankLabels() | Explain() | ShowLens():
+        case ShowFeatures() | RankLabels() | Explain() | ShowLens() | Contrast():
             return vectors.place(verb.source, engine)[0]
+        case Find():
+            return engine.workbench.readers[verb.reader].subject
         case Test():
             return vectors.place(verb.sources[0], engine)[0]
     return engine.parts.subject_name()
@@ -83,6 +97,8 @@ def sources_of(verb: Verb) -> tuple[Source, ...]:
     match verb:
         case ShowFeatures() | RankLabels() | Explain() | ShowLens():
             return (verb.source,)
+        case Contrast():
+            return (verb.source, verb.other) if verb.other else (verb.source,)
         case Test():
             return verb.sources
     return ()

@@ -1,0 +1,194 @@
+"""Results: complete answers, one kind a verb."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from investigator.records.base import Likely, Record, Token
+from investigator.records.rows import (
+    CheckRow,
+    ExplanationRow,
+    FeatureRow,
+    Figure,
+    HitRow,
+    HypothesisRow,
+    LabelRow,
+    LensRow,
+)
+
+
+class Opened(Record, frozen=True, tag_field="result", tag="open"):
+    """A prompt as the subject model sees it."""
+
+    subject: str
+    prompt: str
+    tokens: tuple[Token, ...]
+    layers: int
+    width: int
+    norms: tuple[tuple[float, ...], ...]
+    """L2 norm of the residual stream, [layers][positions]."""
+    next: tuple[Likely, ...]
+    """Most likely next tokens after the prompt, with probabilities."""
+    continued: int = 0
+    """How many of the last tokens the model wrote."""
+
+
+class Features(Record, frozen=True, tag_field="result", tag="features"):
+    """The active latents at one place."""
+
+    sae: str
+    order: str
+    active: int
+    unlabelled: int
+    rows: tuple[FeatureRow, ...]
+
+
+class LabelNote(Record, frozen=True):
+    """A latent's label and where it comes from."""
+
+    text: str
+    author: str = ""
+    rule: str = ""
+    score: float | None = None
+
+
+class Context(Record, frozen=True):
+    """A short excerpt on which a latent fires."""
+
+    tokens: tuple[str, ...]
+    activations: tuple[float, ...]
+    peak: int
+    document: str = ""
+
+
+class Neighbour(Record, frozen=True):
+    """A latent with a similar decoder direction."""
+
+    latent: int
+    cosine: float
+    labels: tuple[str, ...] = ()
+
+
+class Feature(Record, frozen=True, tag_field="result", tag="feature"):
+    """One latent's page."""
+
+    sae: str
+    latent: int
+    labels: tuple[LabelNote, ...]
+    rate: float
+    median: float
+    iqr: float
+    maximum: float
+    contexts: tuple[Context, ...]
+    histogram_edges: tuple[float, ...]
+    histogram_counts: tuple[int, ...]
+    nearest: tuple[Neighbour, ...]
+    top_logits: tuple[Likely, ...]
+    bottom_logits: tuple[Likely, ...]
+
+
+class Point(Record, frozen=True):
+    """One label in the plot of activation against log p (L2EL, figure 2)."""
+
+    text: str
+    activation: float
+    score: float
+
+
+class Labels(Record, frozen=True, tag_field="result", tag="labels"):
+    """Every label ranked under one source."""
+
+    reader: str
+    order: str
+    total: int
+    """Number of distinct labels scored."""
+    ties: int
+    """Number of rows of the top k whose score lies within 1e-4 of a neighbour's."""
+    rows: tuple[LabelRow, ...]
+    frontier: tuple[Point, ...] = ()
+    """The Pareto frontier of activation against log p."""
+    points: tuple[Point, ...] = ()
+    """All labels with an activation, for the plot."""
+    failed: int = 0
+    """Number of labels that could not be scored."""
+    stage: Literal["estimate", "rescored", "proven", "exact"] = "exact"
+    """`exact`: every label was scored; `proven`: the top rows are exact and no other label can be among them;
+    `rescored`: exact numbers for the index's best candidates only; `estimate`: the index alone."""
+    recall: float | None = None
+    """Share of the true top rows that the index finds on held-out calibration sources; None without an index."""
+    visited: float | None = None
+    """Share of the trie's nodes that were computed for this answer."""
+    supported: int | None = None
+    """How many labels of the whole ranking are called supported."""
+
+
+class Explanations(Record, frozen=True, tag_field="result", tag="explain"):
+    """Texts drawn from a reader, the diverse top k first."""
+
+    reader: str
+    drawn: int
+    distinct: int
+    rows: tuple[ExplanationRow, ...]
+
+
+class Contrasted(Record, frozen=True, tag_field="result", tag="contrast"):
+    """Two hypotheses at one place, or one at two places, compared pair by pair."""
+
+    reader: str
+    left: HypothesisRow
+    right: HypothesisRow
+    difference: float | None
+    """Gap of the left minus gap of the right, in nats per token."""
+    interval: tuple[float, float] | None
+    """95 % paired bootstrap interval of the difference."""
+    why: str = ""
+
+
+class Found(Record, frozen=True, tag_field="result", tag="find"):
+    """The positions of a corpus at which a sentence scores highest."""
+
+    reader: str
+    corpus: str
+    text: str
+    positions: int
+    """Number of positions searched."""
+    contexts: int
+    rows: tuple[HitRow, ...]
+    background: tuple[float, ...] = ()
+    """Scores of the sentence at the layer's background positions, ascending: where real hits end."""
+    rescored: int = 0
+    """Number of positions scored exactly."""
+    recall: float | None = None
+    """Calibrated share of the true best positions that the search finds; None when every position was scored."""
+    exact: bool = False
+    """Whether every position was scored exactly."""
+
+
+class Tested(Record, frozen=True, tag_field="result", tag="test"):
+    """Typed hypotheses, scored."""
+
+    reader: str
+    rows: tuple[HypothesisRow, ...]
+
+
+class Lens(Record, frozen=True, tag_field="result", tag="lens"):
+    """The logit lens at every layer for one position."""
+
+    rows: tuple[LensRow, ...]
+
+
+class Checkup(Record, frozen=True, tag_field="result", tag="doctor"):
+    """What the doctor found."""
+
+    rows: tuple[CheckRow, ...]
+
+
+class Worked(Record, frozen=True, tag_field="result", tag="job"):
+    """The end of a long command."""
+
+    command: str
+    rows: tuple[Figure, ...] = ()
+    message: str = ""
+
+
+Result = Opened | Features | Feature | Labels | Explanations | Tested | Contrasted | Found | Lens | Checkup | Worked

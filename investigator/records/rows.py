@@ -1,0 +1,155 @@
+"""Rows: what answers stream, each with a key by which later rows replace earlier ones."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from investigator.records.base import Likely, Record
+from investigator.records.score import Score, Wording
+
+Status = Literal["ok", "warning", "error"]
+
+
+class FeatureRow(Record, frozen=True, tag_field="row", tag="feature"):
+    """One active latent at one place."""
+
+    latent: int
+    activation: float
+    z: float
+    """Robust z of the pre-activation (L2EL, appendix A)."""
+    rate: float
+    """Share of tokens on which the latent fires."""
+    labels: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Return the identity by which partial rows replace each other."""
+        return str(self.latent)
+
+
+class LabelRow(Record, frozen=True, tag_field="row", tag="label"):
+    """One label scored under one source."""
+
+    text: str
+    score: Score
+    activation: float = 0.0
+    """Largest activation here among the latents that carry this label."""
+    latents: tuple[int, ...] = ()
+    rank: int = 0
+    """1 is best in the asked order; equal scores (within 1e-4) share a rank."""
+
+    @property
+    def key(self) -> str:
+        """Return the identity by which partial rows replace each other."""
+        return self.text
+
+
+class ExplanationRow(Record, frozen=True, tag_field="row", tag="explanation"):
+    """One text drawn from a reader, with its likelihood."""
+
+    text: str
+    score: Score
+    count: int = 1
+    """How often it was drawn."""
+    rank: int = 0
+    """Place in the MMR order, 1 first; 0 while drawing."""
+    verbatim: bool = False
+    """Whether it is a label of the reader's training set word for word."""
+
+    @property
+    def key(self) -> str:
+        """Return the identity by which partial rows replace each other."""
+        return self.text
+
+
+class HypothesisRow(Record, frozen=True, tag_field="row", tag="hypothesis"):
+    """One typed hypothesis scored at a place, and optionally at every position or layer."""
+
+    text: str
+    score: Score
+    prompt: int = 0
+    """Index of the prompt in a table of prompts; 0 otherwise."""
+    layer: int = 0
+    position: int = 0
+    background: tuple[float, ...] = ()
+    """The same text's scores at the background positions, in nats per token; left out in a table of prompts."""
+    positions: tuple[Score, ...] = ()
+    """One score a token of the prompt, where every position was asked."""
+    layers: tuple[tuple[int, tuple[Score, ...]], ...] = ()
+    """(layer, one score a token) for every layer with a reader, where every layer was asked."""
+    wordings: tuple[Wording, ...] = ()
+    """Every phrasing that was scored; `score` holds the medians over them."""
+    wording_spread: float | None = None
+    """Half the distance between the largest and smallest gap over phrasings, in nats per token."""
+
+    @property
+    def key(self) -> str:
+        """Return the identity by which partial rows replace each other."""
+        return f"{self.prompt}:{self.text}"
+
+
+class HitRow(Record, frozen=True, tag_field="row", tag="hit"):
+    """One position of a corpus at which a sentence scores high."""
+
+    context: int
+    """Index of the context (one window of one document) in the corpus index."""
+    position: int
+    """Position in the context."""
+    document: str
+    """Where the text comes from: file and place in it."""
+    tokens: tuple[str, ...]
+    """An excerpt around the position, at most 40 tokens."""
+    peak: int
+    """Which token of the excerpt it is."""
+    score: Score
+    rank: int = 0
+
+    @property
+    def key(self) -> str:
+        """Return the identity by which partial rows replace each other."""
+        return f"{self.context}:{self.position}"
+
+
+class LensRow(Record, frozen=True, tag_field="row", tag="lens"):
+    """The logit lens at one layer."""
+
+    layer: int
+    tokens: tuple[Likely, ...]
+
+    @property
+    def key(self) -> str:
+        """Return the identity by which partial rows replace each other."""
+        return str(self.layer)
+
+
+class CheckRow(Record, frozen=True, tag_field="row", tag="check"):
+    """One line of the doctor: what was checked, how it stands, and what to do."""
+
+    name: str
+    status: Status
+    message: str
+    mend: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return the identity by which partial rows replace each other."""
+        return self.name
+
+
+class Figure(Record, frozen=True, tag_field="row", tag="figure"):
+    """One measured figure, always beside what it is compared with."""
+
+    name: str
+    value: float | None
+    unit: str
+    target: str = ""
+    interval: tuple[float, float] | None = None
+    compared_with: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return the identity by which partial rows replace each other."""
+        return self.name
+
+
+Row = FeatureRow | LabelRow | ExplanationRow | HypothesisRow | HitRow | LensRow | CheckRow | Figure
