@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from investigator.errors import WorkbenchError
 
-Form = Literal["paper", "directional", "slotwise"]
+Form = Literal["paper", "directional", "slotwise", "prompt-only"]
 WEIGHTS = "mapper.safetensors"
 CARD = "mapper.json"
 # Below this distance from the mean there is no direction to speak of; float32 residuals are never this close.
@@ -50,6 +50,8 @@ class SoftPromptMapper(nn.Module):
     `directional`: p_i = |e| gamma_i W (h - mean) / |h - mean| + b_i, with |e| the mean token embedding norm, `mean` the
     layer's mean activation and one matrix W shared by the slots. At the mean itself the direction is zero.
     `slotwise`: the same with a matrix W_i for each slot.
+    `prompt-only`: p_i = b_i whatever h is. A control: it stands after the plain text up to the token (the last
+    `notes["context_tokens"]` tokens of it, `<|bos|>` first), so it reads the words and nothing of the activation.
     """
 
     mean: Tensor
@@ -64,6 +66,8 @@ class SoftPromptMapper(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         scale = embedding_norm / card.width**0.5
         self.bias = nn.Parameter(scale * torch.randn(card.slots, card.width, generator=generator))
+        if card.form == "prompt-only":
+            return
         self.gamma = nn.Parameter(torch.full((card.slots,), 0.01 if card.form == "paper" else 0.1))
         if card.form != "paper":
             shape = (card.slots, 1, 1) if card.form == "slotwise" else (1, 1)
@@ -80,6 +84,8 @@ class SoftPromptMapper(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         """Map activations `[B, width]` to soft prompts `[B, slots, width]`."""
+        if self.card.form == "prompt-only":
+            return self.bias.expand(*h.shape[:-1], *self.bias.shape)
         if self.card.form == "paper":
             return self.gamma[:, None] * h[..., None, :] + self.bias
         if self.card.form == "slotwise":
