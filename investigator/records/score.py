@@ -31,8 +31,8 @@ class Wording(Record, frozen=True):
     error: str | None = None
 
 
-Verdict = Literal["supported", "baseline", "vague"]
-"""`vague`: fits almost anything; `baseline`: not above baseline. The first that holds: vague, baseline, supported."""
+Verdict = Literal["supported", "not above baseline", "fits almost anything"]
+"""The first that holds, from the last to the first."""
 
 
 class Score(Record, frozen=True):
