@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 from investigator import paths
 from investigator.errors import BadInput, StoreError
 from investigator.events import Answer
+from investigator.sources import Source
 from investigator.wire import Question, Verb
-from sessions import ids, queries, rows
+from sessions import ids, queries, rows, tried
 from sessions.journal import Journal
 from sessions.records import Finding, SavedAnswer, Session, Strip
 
@@ -135,6 +136,14 @@ class Store:
             "select id, saved_at from answers where asked = ? and result is not null", [rows.asked(verb)]
         )
         return self._answers_of({max(found, key=_age)["id"]})[0] if found else None
+
+    def wordings_tried(self, session: Session, source: Source, besides: Collection[str] = ()) -> int:
+        """Return how many distinct hypotheses, those in `besides` not counted, were scored at a source in a session."""
+        found: set[str] = set()
+        columns = "select id, verb from answers where session = ? and kind in ('test', 'contrast')"
+        for row in self._journal.rows(f"{columns} and (result is not null or rows is not null)", [session.id]):
+            found |= tried.texts_at(str(row["verb"]), source)
+        return len(found - set(besides))
 
     def _answers_of(self, wanted: set[str]) -> list[SavedAnswer]:
         found: list[dict[str, Any]] = sorted(queries.by_id(self._journal, "answers", wanted), key=_age)
