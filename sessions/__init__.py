@@ -9,8 +9,8 @@ from sessions.replay import Comparison, compare
 from sessions.store import Store, open_store
 
 __all__ = [
-    "Comparison",
     "DEFAULT_SESSION",
+    "Comparison",
     "Finding",
     "Recorder",
     "SavedAnswer",
