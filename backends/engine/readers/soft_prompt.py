@@ -82,17 +82,25 @@ class SoftPromptMapper(nn.Module):
         unit: Tensor = away / away.norm(dim=-1, keepdim=True).clamp_min(_NO_DIRECTION)
         return unit
 
+    def inputs(self, h: Tensor) -> Tensor:
+        """Return what the soft prompt is linear in, `[.., width]`: the direction, or h itself for the form `paper`."""
+        return h if self.card.form in ("paper", "prompt-only") else self.direction(h)
+
+    def prompts(self, inputs: Tensor) -> Tensor:
+        """Map `inputs` `[.., width]` to soft prompts `[.., slots, width]`; affine, so it can be linearised exactly."""
+        if self.card.form == "prompt-only":
+            return self.bias.expand(*inputs.shape[:-1], *self.bias.shape)
+        if self.card.form == "paper":
+            return self.gamma[:, None] * inputs[..., None, :] + self.bias
+        if self.card.form == "slotwise":
+            away = self.embedding_norm * torch.einsum("...d,sed->...se", inputs, self.matrix)
+        else:
+            away = (self.embedding_norm * (inputs @ self.matrix.T))[..., None, :]
+        return self.gamma[:, None] * away + self.bias
+
     def forward(self, h: Tensor) -> Tensor:
         """Map activations `[B, width]` to soft prompts `[B, slots, width]`."""
-        if self.card.form == "prompt-only":
-            return self.bias.expand(*h.shape[:-1], *self.bias.shape)
-        if self.card.form == "paper":
-            return self.gamma[:, None] * h[..., None, :] + self.bias
-        if self.card.form == "slotwise":
-            h = self.embedding_norm * torch.einsum("...d,sed->...se", self.direction(h), self.matrix)
-        else:
-            h = (self.embedding_norm * (self.direction(h) @ self.matrix.T))[..., None, :]
-        return self.gamma[:, None] * h + self.bias
+        return self.prompts(self.inputs(h))
 
     def blind(self) -> Tensor:
         """Return the soft prompt of a reader that sees nothing of the activation: the biases, `[1, slots, width]`."""
