@@ -2,6 +2,7 @@
 
 from backends.engine.likelihood.grid import GridScores, grid_table, score_grid, score_many
 from backends.engine.likelihood.model import LanguageModel, tokens_a_step
+from backends.engine.likelihood.one_text import score_text_at
 from backends.engine.likelihood.pairs import PairScores, pair_scores, score_pairs
 from backends.engine.likelihood.plan import Plan, make_plan
 from backends.engine.likelihood.states import PrefixStates, prefix_states
@@ -22,5 +23,6 @@ __all__ = [
     "score_grid",
     "score_many",
     "score_pairs",
+    "score_text_at",
     "tokens_a_step",
 ]

@@ -46,7 +46,7 @@ class _Walk:
         nodes = torch.from_numpy(self.plan.first_tokens)
         tokens = torch.from_numpy(self.plan.trie.tokens)[nodes].to(self.model.device)
         at = torch.arange(self.rows, device=self.model.device).repeat_interleave(len(nodes))
-        values = log_probs(self.model, self.states.last, at, tokens.repeat(self.rows))
+        values = log_probs(self.model, self.states.last, at, tokens.repeat(self.rows)).cpu()
         self.node_values[:, nodes] = values.view(self.rows, -1)
 
     def step(self, step: Step) -> Tensor:
@@ -113,7 +113,7 @@ class _Walk:
         order = at.argsort(stable=True)
         offsets = step.size * torch.arange(self.rows)[:, None]
         flat = (at[order] + offsets).reshape(-1).to(self.model.device)
-        values = log_probs(self.model, hidden, flat, tokens[order].repeat(self.rows).to(self.model.device))
+        values = log_probs(self.model, hidden, flat, tokens[order].repeat(self.rows).to(self.model.device)).cpu()
         back = torch.empty(self.rows, len(at), dtype=torch.float64)
         back[:, order] = values.view(self.rows, -1)
         self.node_values[:, children[1]] = back[:, : children.shape[1]]

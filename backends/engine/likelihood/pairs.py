@@ -59,7 +59,7 @@ def _scores(model: LanguageModel, soft: Tensor, texts: list[Ids]) -> Tensor:
     targets = torch.cat([ids, ids.new_full((len(texts), 1), model.eos_id)], dim=1)
     scored = reading < lengths[:, None]
     picked = hidden[:, slots - 1 :][scored]
-    values = log_probs(model, picked, torch.arange(len(picked), device=model.device), targets[scored])
+    values = log_probs(model, picked, torch.arange(len(picked), device=model.device), targets[scored]).cpu()
     sums = torch.zeros(len(texts), dtype=torch.float64).index_add_(0, scored.nonzero()[:, 0].cpu(), values)
     scores = sums / lengths.cpu()
     return scores.where(scores.isfinite(), torch.nan)

@@ -1,0 +1,149 @@
+"""One text under many soft prompts: the other way round of a label ranking, where the soft prompts are the work.
+
+All slots but the last run first, and only as far as the last layer's keys and values: nothing reads their final
+hidden states. The last slot runs with the text, since it predicts the text's first token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from backends.engine.likelihood.attention import Heads, LastLayerReached, adopt, attending
+from backends.engine.likelihood.head import log_probs
+from backends.engine.likelihood.model import LanguageModel, tokens_a_step
+from backends.engine.likelihood.pairs import score_pairs
+from backends.engine.likelihood.routes import walks
+from backends.engine.likelihood.states import Pair
+from backends.engine.likelihood.texts import Ids
+
+
+def score_text_at(model: LanguageModel, soft: Tensor, ids: Ids) -> Iterator[tuple[range, Tensor]]:
+    """Score one text under each soft prompt of `[n, slots, d]`, yielding after each model step.
+
+    Yields a range of the soft prompts and their scores `[len(range)]`: log p(text + end) / tokens including the end,
+    in nats, float64 on the CPU; NaN where it failed. Closing the generator stops the work.
+    """
+    if not walks(model):
+        yield from _as_pairs(model, soft, ids)
+        return
+    rows = sources_a_step(model, soft.shape[1], len(ids))
+    for start in range(0, len(soft), rows):
+        with torch.inference_mode():
+            scores = _scores(model, soft[start : start + rows], ids)
+        yield range(start, start + len(scores)), scores
+
+
+def sources_a_step(model: LanguageModel, slots: int, tokens: int) -> int:
+    """Return how many soft prompts one model step holds."""
+    return max(1, tokens_a_step(model) // (slots + tokens))
+
+
+def _as_pairs(model: LanguageModel, soft: Tensor, ids: Ids) -> Iterator[tuple[range, Tensor]]:
+    rows = sources_a_step(model, soft.shape[1], len(ids))
+    for start in range(0, len(soft), rows):
+        part = soft[start : start + rows]
+        scores = torch.full((len(part),), torch.nan, dtype=torch.float64)
+        for done in score_pairs(model, part, [ids] * len(part)):
+            scores[done.pairs] = done.scores
+        yield range(start, start + len(part)), scores
+
+
+def _scores(model: LanguageModel, soft: Tensor, ids: Ids) -> Tensor:
+    adopt(model.model)
+    soft = soft.to(model.device, model.dtype)
+    rows, slots = soft.shape[:2]
+    past = _Past(int(model.model.config.get_text_config().num_hidden_layers))
+    if slots > 1:
+        past.fill(model, soft[:, :-1])
+    tokens = torch.tensor(ids, device=model.device)
+    text = model.embed(tokens).to(model.dtype).expand(rows, -1, -1)
+    with attending(past.read):
+        hidden, _ = model.body(inputs_embeds=torch.cat([soft[:, -1:], text], 1), position_ids=_positions(soft, ids))
+    targets = functional.pad(tokens, (0, 1), value=model.eos_id).repeat(rows)
+    at = torch.arange(len(targets), device=model.device)
+    values = log_probs(model, hidden.reshape(len(targets), -1), at, targets).view(rows, -1)
+    scores = values.sum(-1) / values.shape[1]
+    return scores.where(scores.isfinite(), torch.nan).cpu()
+
+
+def _positions(soft: Tensor, ids: Ids) -> Tensor:
+    first = soft.shape[1] - 1
+    return torch.arange(first, first + len(ids) + 1, device=soft.device).expand(len(soft), -1)
+
+
+class _Past:
+    """Every layer's states of all slots but the last."""
+
+    def __init__(self, layers: int) -> None:
+        self.layers = layers
+        self.states: list[Pair] = []
+
+    def fill(self, model: LanguageModel, soft: Tensor) -> None:
+        """Run the slots `[rows, slots - 1, d]` up to the last layer's keys and values."""
+        positions = torch.arange(soft.shape[1], device=soft.device).expand(len(soft), -1)
+        try:
+            with attending(self._keep):
+                model.body(inputs_embeds=soft, position_ids=positions)
+        except LastLayerReached:
+            return
+
+    def _keep(self, heads: Heads) -> Tensor:
+        self.states.append((heads.key, heads.value))
+        if heads.layer == self.layers - 1:
+            raise LastLayerReached
+        return _attended(heads, heads.key, heads.value)
+
+    def read(self, heads: Heads) -> Tensor:
+        """Attend to the slots before and to the sequence so far."""
+        keys, values = heads.key, heads.value
+        if self.states:
+            before = self.states[heads.layer]
+            keys, values = torch.cat([before[0], keys], 2), torch.cat([before[1], values], 2)
+        return _attended(heads, keys, values)
+
+
+def _attended(heads: Heads, keys: Tensor, values: Tensor) -> Tensor:
+    """Causal attention of the last queries of a sequence, `[B, T, heads, size]`."""
+    queries, length = heads.query.shape[2], keys.shape[2]
+    plain = heads.softcap is None and heads.sinks is None and not (heads.window and heads.window < length)
+    if plain and queries == length:
+        out = functional.scaled_dot_product_attention(
+            heads.query,
+            keys,
+            values,
+            is_causal=True,
+            scale=heads.scaling,
+            enable_gqa=keys.shape[1] != heads.query.shape[1],
+        )
+        return out.transpose(1, 2)
+    return _masked(heads, keys, values)
+
+
+def _masked(heads: Heads, keys: Tensor, values: Tensor) -> Tensor:
+    rows, count, queries, size = heads.query.shape
+    groups, length = keys.shape[1], keys.shape[2]
+    # Query heads that share a key head become further queries of it: [B, key heads, heads each * T, size].
+    query = heads.query.reshape(rows, groups, count // groups * queries, size)
+    logits = (query @ keys.mT).mul_(heads.scaling)
+    logits = logits.view(rows, groups, count // groups, queries, length)
+    if heads.softcap is not None:
+        logits = torch.tanh(logits / heads.softcap) * heads.softcap
+    distance = torch.arange(length - queries, length, device=keys.device)[:, None] - torch.arange(
+        length, device=keys.device
+    )
+    hidden = distance < 0 if heads.window is None else (distance < 0) | (distance >= heads.window)
+    weights = _softmax(logits.masked_fill_(hidden, -torch.inf), heads.sinks)
+    out = weights.to(values.dtype).flatten(2, 3) @ values
+    return out.view(rows, count, queries, size).transpose(1, 2)
+
+
+def _softmax(logits: Tensor, sinks: Tensor | None) -> Tensor:
+    """Return float32 weights of `[B, key heads, heads each, T, keys]`."""
+    if sinks is None:
+        return logits.softmax(-1, dtype=torch.float32)
+    sink = sinks.view(1, *logits.shape[1:3], 1, 1).expand(*logits.shape[:-1], 1)
+    return torch.cat([logits, sink], -1).softmax(-1, dtype=torch.float32)[..., :-1]

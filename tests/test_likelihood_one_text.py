@@ -1,0 +1,59 @@
+"""One text under many soft prompts against one plain forward pass for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from test_likelihood_grid import prompts, reference
+from torch import Tensor
+
+import tiny
+from backends.engine.likelihood import score_text_at
+from backends.engine.likelihood.one_text import sources_a_step
+
+
+@pytest.fixture(scope="module", params=tiny.FAMILIES)
+def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder: Path = tmp_path_factory.mktemp(request.param)
+    return tiny.load_subject(tiny.make_subject(folder, request.param))
+
+
+def gathered(subject: Any, soft: Tensor, ids: tuple[int, ...]) -> Tensor:
+    scores = torch.full((len(soft),), torch.nan, dtype=torch.float64)
+    for places, found in score_text_at(subject, soft, ids):
+        assert len(places) == len(found)
+        scores[places.start : places.stop] = found
+    return scores
+
+
+@pytest.mark.parametrize("ids", [(5,), (5, 6, 7, 8, 9, 30)])
+@pytest.mark.parametrize("slots", [1, 4])
+def test_every_source_scores_as_one_at_a_time(subject: Any, ids: tuple[int, ...], slots: int) -> None:
+    soft = prompts(9)[:, :slots]
+    for source, score in enumerate(gathered(subject, soft, ids).tolist()):
+        assert score == pytest.approx(reference(subject, soft[source], ids), abs=1e-4)
+
+
+def test_a_window_shorter_than_prefix_and_text_is_kept(tmp_path: Path) -> None:
+    subject = tiny.load_subject(tiny.make_subject(tmp_path, "gemma2"))
+    subject.model.config.sliding_window = 3
+    for layer in subject.model.model.layers:
+        if layer.self_attn.sliding_window:
+            layer.self_attn.sliding_window = 3
+    soft, ids = prompts(3), (5, 6, 7, 8, 9)
+    for source, score in enumerate(gathered(subject, soft, ids).tolist()):
+        assert score == pytest.approx(reference(subject, soft[source], ids), abs=1e-4)
+
+
+def test_a_source_that_is_not_a_number_fails_alone_and_work_stops_when_closed(subject: Any) -> None:
+    soft = prompts(3)
+    soft[1, 0, 0] = float("nan")
+    assert gathered(subject, soft, (5, 6)).isnan().tolist() == [False, True, False]
+    many = prompts(3 * sources_a_step(subject, 4, 2) + 1)
+    steps = score_text_at(subject, many, (5, 6))
+    assert next(steps)[0].start == 0
+    steps.close()  # type: ignore[attr-defined]
+    assert list(steps) == []
