@@ -23,5 +23,5 @@ def build_id() -> str:
 
 
 def _sources(vocabulary: Path, backends: Path) -> list[tuple[str, bytes]]:
-    files = [*vocabulary.glob("*.py"), *backends.rglob("*.py")]
+    files = [*vocabulary.glob("*.py"), *vocabulary.glob("records/*.py"), *backends.rglob("*.py")]
     return sorted((file.relative_to(file.parents[1]).as_posix(), file.read_bytes()) for file in files)

@@ -134,6 +134,12 @@ class SocketBackend(Backend):
                     await self._send("DELETE", f"/leases/{quote(client, safe='')}")
         await self._http.aclose()
 
+    async def abandon(self) -> None:
+        """Close the connection and keep the lease: the work goes on, to be taken up by a client of the same name."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+        await self._http.aclose()
+
     def _check_open(self) -> None:
         if self._http.is_closed:
             raise Disconnected("This program has closed its link to the backend.", "Connect again.")

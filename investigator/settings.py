@@ -57,12 +57,27 @@ class Explaining(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
 
 
+class Host(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[hosts.NAME]`: a machine that `--on NAME` reaches with the system's OpenSSH."""
+
+    ssh: str = ""
+    """What `ssh` is given: a config alias, user@host; empty: the table's own name."""
+    command: str = "investigator"
+    """How the command is called there, as its shell reads it: `~/bench/bin/investigator`, `uvx --from WHEEL investigator`."""
+    workbench: str = ""
+    """Opened there where nothing is named: a bundled name or a path on that machine; empty: its own setting."""
+    forward: Literal["auto", "socket", "dial"] = "auto"
+    """`socket` forwards the backend's unix socket, `dial` pipes every connection through `investigator dial`;
+    `auto` dials where forwarding is not allowed."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings."""
 
     backend: Backend = Backend()
     app: App = App()
     explain: Explaining = Explaining()
+    hosts: dict[str, Host] = {}
 
 
 def settings_file() -> Path:
@@ -81,7 +96,7 @@ def load(file: Path | None = None) -> Settings:
 
 
 def _overridden(table: dict[str, Any]) -> dict[str, Any]:
-    for section in msgspec.structs.fields(Settings):
+    for section in (field for field in msgspec.structs.fields(Settings) if field.name != "hosts"):
         for field in msgspec.structs.fields(section.type):
             value = os.environ.get(f"INVESTIGATOR_{section.name}_{field.name}".upper())
             if value is not None:

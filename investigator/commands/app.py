@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from investigator import settings, targets
 from investigator.commands import common
 from investigator.commands.common import Options
 from investigator.errors import BadInput
 from investigator.overrides import overridden
+
+if TYPE_CHECKING:
+    from backends.base import Backend
 
 NAME = "app"
 HELP = "open the terminal app (also without any sub-command)"
@@ -35,6 +40,21 @@ def run(options: Options) -> int:
     prompt = targets.text_of(getattr(options, "prompt", ""))
     chosen = overridden(settings.load(), options.device, options.dtype)
     workbench = options.workbench or chosen.app.workbench
+    connect = _far(options.on, options.workbench, chosen) if options.on else None
     from screens.run import run as run_app
 
-    return run_app(workbench, chosen, prompt=prompt, session=options.session)
+    return run_app(workbench, chosen, prompt=prompt, session=options.session, connect=connect)
+
+
+def _far(host: str, workbench: str, chosen: settings.Settings) -> Callable[[], Awaitable[Backend]]:
+    """Sign in while the terminal is still free for a password; the app then mends the same link when it breaks."""
+    from backends.ssh.remote import Remote
+
+    remote = Remote(host, workbench, chosen)
+    remote.sign_in()
+
+    async def connect() -> Backend:
+        await remote.reconnect()
+        return remote
+
+    return connect

@@ -39,7 +39,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     words = "; ".join(f"{name}: {words}" for name, (_, words) in MEASURES.items())
     parser.add_argument("measure", choices=tuple(MEASURES), metavar="WHAT", help=words)
     common.add_output(parser)
-    common.add_backend(parser)
+    common.add_backend(parser, elsewhere=False)
 
 
 def run(options: Options) -> int:

@@ -1,0 +1,1 @@
+"""Backends on other machines, reached with the system's OpenSSH: one socket forwarded, no port opened."""

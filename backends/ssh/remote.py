@@ -1,0 +1,130 @@
+"""A backend on another machine, reached through a tunnel that is made again whenever it breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from backends.base import Backend
+from backends.client import SocketBackend
+from backends.ssh.tunnel import Tunnel
+from investigator.errors import BackendError, Disconnected
+from investigator.settings import Settings
+from investigator.wire import Event, Handshake, Question, ServerStatus
+
+LEASE = 600.0
+"""Seconds that the far backend keeps a silent client's work: a link may be down for minutes."""
+WAITS = (0.1, 0.5, 1.0, 2.0, 5.0)
+"""Seconds before each further try to connect; the last repeats."""
+PATIENCE = 300.0
+"""Seconds for which a question that was under way waits for its link."""
+
+
+class Remote(Backend):
+    """The backend of a workbench on a host; a cut link is mended and every stream goes on where it stopped."""
+
+    def __init__(
+        self,
+        host: str,
+        workbench: str,
+        settings: Settings,
+        *,
+        on_message: Callable[[str], None] | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
+        self.client = f"c-{uuid.uuid4().hex}"
+        """The name to put into questions; the same over every reconnection."""
+        self.tunnel = Tunnel(host, workbench, settings, on_message=on_message)
+        self._patience = patience
+        self._backend: SocketBackend | None = None
+        self._connecting = asyncio.Lock()
+
+    def sign_in(self) -> None:
+        """Open the tunnel now, while ssh may still ask for a password on the terminal; blocks."""
+        self.tunnel.open(silent=False)
+
+    async def reconnect(self) -> Handshake:
+        """Make the link again where it broke and return who is there."""
+        return await (await self._ready()).handshake()
+
+    async def _ready(self, dead: SocketBackend | None = None) -> SocketBackend:
+        async with self._connecting:
+            if self._backend is not None and self._backend is not dead and self.tunnel.stands:
+                return self._backend
+            if self._backend is not None:
+                await self._forget(self._backend)
+            self._backend = None
+            if not self.tunnel.stands or dead is not None:
+                await asyncio.to_thread(self.tunnel.open, silent=True)
+            self._backend = SocketBackend(Path(self.tunnel.socket), client=self.client, lease=LEASE)
+            await self._backend.keep_lease()
+            return self._backend
+
+    async def _forget(self, backend: SocketBackend) -> None:
+        """Close a broken link without giving the lease back: the work goes on over there."""
+        await backend.abandon()
+
+    async def handshake(self, *, wait: bool = False) -> Handshake:
+        """Return who is there, over a new link where the old one broke."""
+        backend = await self._ready()
+        try:
+            return await backend.handshake(wait=wait)
+        except Disconnected:
+            return await (await self._ready(backend)).handshake(wait=wait)
+
+    async def ask(self, question: Question, *, start: int = 0) -> AsyncIterator[Event]:
+        """Ask; over a cut link the stream goes on with the event after the last that came, none twice.
+
+        Raises Disconnected where the backend itself died after it had begun to answer, or the link stays down.
+        """
+        give_up, tries, nonce = time.monotonic() + self._patience, 0, ""
+        backend: SocketBackend | None = None
+        while True:
+            try:
+                backend = await self._ready(backend)
+                found = (await backend.handshake()).nonce
+                if nonce and found != nonce and start > 0:
+                    raise BackendError(
+                        "The backend over there was started anew, and what it was answering is lost.", "Ask again."
+                    )
+                nonce = found
+                async for event in backend.ask(question, start=start):
+                    give_up, tries, start = time.monotonic() + self._patience, 0, event.n + 1
+                    yield event
+                return
+            except Disconnected:
+                if time.monotonic() > give_up:
+                    raise
+            await asyncio.sleep(WAITS[min(tries, len(WAITS) - 1)])
+            tries += 1
+
+    async def cancel(self, id: str) -> None:
+        """Stop a question."""
+        backend = await self._ready()
+        try:
+            await backend.cancel(id)
+        except Disconnected:
+            await (await self._ready(backend)).cancel(id)
+
+    async def acknowledge(self, id: str) -> None:
+        """Let a question's events be forgotten; where the link is down its lease will do that."""
+        with contextlib.suppress(Disconnected):
+            await (await self._ready()).acknowledge(id)
+
+    async def status(self) -> ServerStatus:
+        """Return what the backend is doing."""
+        return await (await self._ready()).status()
+
+    async def aclose(self) -> None:
+        """Give the lease back and close the tunnel; the backend lingers for the next client."""
+        if self._backend is not None:
+            if self.tunnel.stands:
+                await self._backend.aclose()
+            else:
+                await self._backend.abandon()
+            self._backend = None
+        await asyncio.to_thread(self.tunnel.close)

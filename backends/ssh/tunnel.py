@@ -1,0 +1,188 @@
+"""A tunnel: one ssh connection to a host that starts or finds the backend there and brings its socket here.
+
+The far command waits on its standard input, which is a pipe of ours: when this process ends, however it ends, the pipe
+closes, the far command ends, and ssh with it. Nothing is left behind on either side but the backend, which lingers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from typing import IO
+
+import msgspec
+
+from backends import rendezvous
+from backends.ssh import words
+from backends.ssh.dialler import Dialler
+from backends.ssh.probe import answers
+from investigator import __version__, paths
+from investigator.errors import BackendError, Disconnected
+from investigator.settings import Host, Settings
+from investigator.text import inert
+from investigator.wire import PROTOCOL
+
+PATIENCE = 90.0
+"""Seconds in which the far side must have said where its backend is; a password is typed before they count."""
+Say = Callable[[str], None]
+
+
+class Whereabouts(msgspec.Struct, frozen=True):
+    """What `investigator serve --detach` prints: where the backend listens and who it is."""
+
+    investigator: str
+    """Version."""
+    protocol: int
+    socket: str
+    nonce: str
+
+
+class Tunnel:
+    """The way to one workbench on one host; `socket` is its local end once `open` has returned."""
+
+    def __init__(self, name: str, workbench: str, settings: Settings, *, on_message: Say | None = None) -> None:
+        self.name = name
+        self.host: Host = words.host_of(settings, name)
+        self._destination = self.host.ssh or name
+        self._say = on_message or (lambda message: None)
+        backend = settings.backend
+        flags = ["serve", "--detach", f"--device={backend.device}", f"--dtype={backend.dtype}"]
+        chosen = workbench or self.host.workbench
+        self._serve = [*flags, f"--workbench={chosen}"] if chosen else flags
+        folder = paths.socket_folder()
+        rendezvous.private_folder(folder)
+        mark = f"{os.getpid():x}{id(self) & 0xFFFF:04x}"
+        self._control = folder / f"c{mark}"
+        self.socket = folder / f"on-{mark}.sock"
+        rendezvous.check_length(self.socket)
+        # OpenSSH makes the control socket under a longer name first.
+        rendezvous.check_length(self._control.with_name(f"{self._control.name}.{'x' * 16}"))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._dialler: Dialler | None = None
+        self._said: list[str] = []
+
+    @property
+    def stands(self) -> bool:
+        """Whether the ssh connection is up."""
+        return self._process is not None and self._process.poll() is None
+
+    def open(self, *, silent: bool) -> Whereabouts:
+        """Connect, find or start the backend there, and bring its socket here; blocks.
+
+        Without `silent` ssh may ask for a password or a second factor on the terminal. Raises Disconnected where the
+        host cannot be reached, BackendError where the command there fails or speaks another protocol.
+        """
+        self.close()
+        line = f"{words.remote_line(self.host, *self._serve)} && exec cat"
+        command = words.master(self._destination, self._control, line, silent=silent)
+        self._say(f"connecting to {self.name}")
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+        )
+        try:
+            found = self._whereabouts(self._process)
+            self._bring(found)
+        except BaseException:
+            self.close()
+            raise
+        return found
+
+    def _whereabouts(self, process: subprocess.Popen[bytes]) -> Whereabouts:
+        lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        assert process.stdout is not None and process.stderr is not None
+        threading.Thread(target=_read, args=(process.stdout, lines), name="tunnel", daemon=True).start()
+        self._said = []
+        errors = threading.Thread(target=_collect, args=(process.stderr, self._said), name="tunnel", daemon=True)
+        errors.start()
+        give_up = time.monotonic() + PATIENCE
+        while True:
+            try:
+                line = lines.get(timeout=max(0.0, give_up - time.monotonic()))
+            except queue.Empty:
+                raise BackendError(
+                    f"{self.name} did not say within {PATIENCE:.0f} seconds where its backend is.",
+                    f"Try `ssh {self._destination} {self.host.command} doctor`.",
+                ) from None
+            if line is None:
+                errors.join(timeout=5)
+                raise self._refused(process.wait())
+            with contextlib.suppress(msgspec.DecodeError, msgspec.ValidationError):  # a login's greeting
+                return self._checked(msgspec.json.decode(line, type=Whereabouts))
+
+    def _checked(self, found: Whereabouts) -> Whereabouts:
+        if found.protocol != PROTOCOL:
+            raise BackendError(
+                f"{self.name} has Investigator {found.investigator} with protocol {found.protocol}, "
+                f"this machine {__version__} with {PROTOCOL}.",
+                "Install the same version on both.",
+            )
+        return found
+
+    def _refused(self, code: int) -> BackendError:
+        said = inert(" ".join(self._said[-3:]))[:400].strip()
+        if code == 255:  # ssh's own failures
+            return Disconnected(f"{self.name} cannot be reached: {said or 'ssh gave no reason'}.", _REACH)
+        if code == 127 or "not found" in said:
+            return BackendError(
+                f"There is no `{self.host.command}` on {self.name}: {said}.",
+                f"Install Investigator there, or name its path as `command` in [hosts.{self.name}] of the settings.",
+            )
+        return BackendError(f"The backend on {self.name} did not start: {said or f'status {code}'}.", "Mend it there.")
+
+    def _bring(self, found: Whereabouts) -> None:
+        """Bring the far socket here: forwarded, or dialled where forwarding does not reach it."""
+        if self.host.forward != "dial" and self._forwarded(found):
+            return
+        if self.host.forward == "socket":
+            raise BackendError(
+                f"{self.name} does not forward unix sockets.", f"Set `forward` of [hosts.{self.name}] to auto or dial."
+            )
+        line = words.remote_line(self.host, "dial", found.socket)
+        self._dialler = Dialler(self.socket, words.through(self._destination, self._control, line))
+        if not answers(self.socket, found.nonce):
+            raise BackendError(
+                f"Neither a forwarded socket nor `{self.host.command} dial` reaches the backend on {self.name}.",
+                f"Try `ssh {self._destination} {line}` by hand: it should wait for input.",
+            )
+
+    def _forwarded(self, found: Whereabouts) -> bool:
+        command = words.forward(self._destination, self._control, self.socket, found.socket)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+        return done.returncode == 0 and answers(self.socket, found.nonce)
+
+    def close(self) -> None:
+        """End the connection; the backend over there stays for its linger."""
+        if self._dialler is not None:
+            self._dialler.close()
+            self._dialler = None
+        if self._process is not None:
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+            try:
+                self._process.wait(timeout=0.5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+        for file in (self.socket, self._control):
+            file.unlink(missing_ok=True)
+
+
+_REACH = "Check the network and the name; `ssh -v` says more. It is tried again while the app is open."
+
+
+def _read(stream: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
+    with contextlib.suppress(ValueError, OSError), stream:
+        for line in stream:
+            lines.put(line)
+    lines.put(None)
+
+
+def _collect(stream: IO[bytes], said: list[str]) -> None:
+    with contextlib.suppress(ValueError, OSError), stream:
+        said.extend(line.decode(errors="replace").strip() for line in stream)

@@ -1,0 +1,54 @@
+"""Command lines for the system's ssh: the master connection, what it runs there, and what it forwards."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from investigator.settings import Host, Settings
+
+ALIVE_SECONDS = 5
+"""Seconds of silence after which ssh asks whether the link still stands; after three such silences it is dead."""
+# Ctrl-C goes to every process of the terminal: ssh must outlive it, so that the cancel can still be sent.
+_DEAF = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+
+
+def host_of(settings: Settings, name: str) -> Host:
+    """Return a host of the settings, or one that ssh knows by this name."""
+    return settings.hosts.get(name, Host())
+
+
+def remote_line(host: Host, *arguments: str) -> str:
+    """Return the line that the far side's shell reads; the command is the user's own, arguments are quoted."""
+    return " ".join([host.command, *map(shlex.quote, arguments)])
+
+
+def master(destination: str, control: Path, line: str, *, silent: bool) -> list[str]:
+    """Return the command of a master connection that runs `line` there; `silent` asks for no password."""
+    options = [
+        "ControlMaster=yes",
+        "ControlPersist=no",
+        f"ServerAliveInterval={ALIVE_SECONDS}",
+        "ServerAliveCountMax=3",
+        "StreamLocalBindUnlink=yes",
+        "StreamLocalBindMask=0177",
+        *(["BatchMode=yes"] if silent else []),
+    ]
+    return [*_DEAF, "ssh", "-T", "-S", str(control), *_flags(options), "--", destination, line]
+
+
+def _flags(options: Sequence[str]) -> list[str]:
+    return [word for option in options for word in ("-o", option)]
+
+
+def forward(destination: str, control: Path, local: Path, remote: str) -> list[str]:
+    """Return the command that makes a running master forward a local socket to one over there."""
+    # The masks stand here too: the process that asks for a forward decides them, not the master.
+    masks = _flags(["StreamLocalBindUnlink=yes", "StreamLocalBindMask=0177"])
+    return ["ssh", "-S", str(control), *masks, "-O", "forward", "-L", f"{local}:{remote}", "--", destination]
+
+
+def through(destination: str, control: Path, line: str) -> list[str]:
+    """Return the command that runs a line there over the running master."""
+    return [*_DEAF, "ssh", "-T", "-S", str(control), "-o", "BatchMode=yes", "--", destination, line]
