@@ -11,28 +11,28 @@ with connect() as bench:
 from __future__ import annotations
 
 import queue
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, cast
 
 from investigator import settings as settings_file
 from investigator.asking import Asker, Watch
-from investigator.errors import WorkbenchError
+from investigator.errors import BadInput, WorkbenchError
 from investigator.events import Answer
 from investigator.loop import BackgroundLoop
 from investigator.overrides import overridden
 from investigator.prompt import Prompt
 from investigator.provenance import WorkbenchSummary
-from investigator.records import Checkup, Feature, Opened, Tested
+from investigator.records import Checkup, Contrasted, Feature, Found, Opened, Tested
 from investigator.settings import Settings
 from investigator.sources import Source
-from investigator.wire import CheckWorkbench, Handshake, Open, ShowFeature, Test, Verb, Work
+from investigator.wire import CheckWorkbench, Contrast, Find, Handshake, Open, ShowFeature, Test, Verb, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from backends.base import Backend
-    from sessions import Recorder, Store
+    from sessions import Comparison, Recorder, SavedAnswer, Store
 
 __all__ = ["Answer", "Investigator", "Prompt", "connect"]
 
@@ -43,17 +43,25 @@ def connect(
     session: str | None = None,
     device: str = "",
     dtype: str = "",
+    on: str = "",
     settings: Settings | None = None,
     on_message: Callable[[str], None] | None = None,
 ) -> Investigator:
-    """Find or start the local backend of a workbench and return a bench; close it, or use it as a context manager.
+    """Find or start the backend of a workbench and return a bench; close it, or use it as a context manager.
 
-    workbench: a bundled name or a path; empty: the settings' one. session: record every answer in the session of
-    that name; None: record nothing. Raises WorkbenchError, BackendError.
+    workbench: a bundled name or a path; empty: the settings' one. on: the host whose backend is meant, whatever
+    `ssh` reaches by that name; empty: this machine. session: record every answer in the session of that name; None:
+    record nothing. Raises WorkbenchError, BackendError.
     """
     from backends.launch import Local
 
     chosen = overridden(settings or settings_file.load(), device, dtype)
+    if on:
+        from backends.ssh.remote import Remote
+
+        remote = Remote(on, workbench, chosen, on_message=on_message)
+        remote.sign_in()
+        return Investigator(remote, session=session)
     backend = Local(workbench or chosen.app.workbench, chosen, on_message=on_message)
     return Investigator(backend, session=session)
 
@@ -79,13 +87,13 @@ class Investigator:
 
     # -- asking -------------------------------------------------------------------------------------------------
 
-    def ask(self, verb: Verb, watch: Watch | None = None) -> Answer:
+    def ask(self, verb: Verb, watch: Watch | None = None, *, failed_too: bool = False) -> Answer:
         """Ask any verb and return its answer: result, provenance, rows.
 
         `watch` is called, from another thread, with the answer so far. Ctrl-C stops the question. Raises the error
-        that the answer ended with.
+        that the answer ended with, unless `failed_too` asks for the answer as it is.
         """
-        return self._loop.run(self._asker.ask(verb, watch))
+        return self._loop.run(self._asker.answer(verb, watch) if failed_too else self._asker.ask(verb, watch))
 
     def stream(self, verb: Verb) -> Generator[Answer, None, None]:
         """Ask any verb and yield the answer as it grows; leaving the iterator stops the question."""
@@ -132,10 +140,75 @@ class Investigator:
         *,
         reader: str = "",
         scope: Literal["position", "positions", "layers"] = "position",
+        controls: bool = True,
+        templates: Sequence[str] | None = None,
+        wordings: Mapping[str, Sequence[str]] | None = None,
+        tried: int | None = None,
+        drawn: bool = False,
+        seed: int = 0,
     ) -> Tested:
-        """Score hypotheses under any sources, one row each."""
+        """Score hypotheses under any sources, one row each, with controls, interval and verdict.
+
+        templates: phrasings with {} for the hypothesis; None: the default ones, (): the words as typed alone.
+        wordings: your own phrasings, by hypothesis. tried: other wordings tried at this place, which the verdict is
+        corrected for; None: as the session counts them. drawn: whether the hypotheses come from this very activation.
+        """
         texts = (hypotheses,) if isinstance(hypotheses, str) else tuple(hypotheses)
-        return cast(Tested, self.ask(Test(texts, tuple(sources), reader, scope)).result)
+        own = {text: tuple(several) for text, several in (wordings or {}).items()}
+        phrasings = None if templates is None else tuple(templates)
+        count = self.tried(texts, sources) if tried is None else tried
+        verb = Test(texts, tuple(sources), reader, scope, controls, phrasings, own, count, drawn, seed)
+        return cast(Tested, self.ask(verb).result)
+
+    def contrast(
+        self,
+        left: str,
+        right: str,
+        source: Source,
+        other: Source | None = None,
+        *,
+        reader: str = "",
+        templates: Sequence[str] | None = None,
+        seed: int = 0,
+    ) -> Contrasted:
+        """Compare two hypotheses under one source, or under two, with an interval on the difference of their gaps."""
+        phrasings = None if templates is None else tuple(templates)
+        return cast(Contrasted, self.ask(Contrast(left, right, source, other, reader, phrasings, seed)).result)
+
+    def find(
+        self,
+        text: str,
+        *,
+        corpus: str = "",
+        reader: str = "",
+        limit: int = 20,
+        all_positions: bool = False,
+        exact: bool = False,
+        seed: int = 0,
+    ) -> Found:
+        """Return the positions of an indexed corpus at which a sentence scores highest, one a context by default."""
+        return cast(Found, self.ask(Find(text, corpus, reader, limit, all_positions, exact, seed=seed)).result)
+
+    def tried(self, hypotheses: Sequence[str], sources: Sequence[Source]) -> int:
+        """Return how many other hypotheses the session holds at these places; 0 where nothing is recorded."""
+        recorder = self._asker.recorder
+        if recorder is None:
+            return 0
+        self._loop.run(recorder.flush())
+        texts = {text.strip() for text in hypotheses}
+        return max(recorder.store.wordings_tried(recorder.session, source, texts) for source in sources)
+
+    def replay(self, saved: SavedAnswer, *, tolerance: float = 1e-4, watch: Watch | None = None) -> Comparison:
+        """Ask a stored question again and compare; raise BadInput where it is not asked again, or what asking raises.
+
+        tolerance: nats per token for scores and gaps, relative for other numbers.
+        """
+        from sessions.replay import compare, question_of, why_not
+
+        if reason := why_not(saved):
+            raise BadInput(f"The {saved.kind} answer {saved.id} cannot be replayed. {reason}")
+        fresh = self.ask(question_of(saved), watch, failed_too=saved.error is not None)
+        return compare(saved, fresh, tolerance)
 
     def doctor(self) -> Checkup:
         """Check whether the workbench's parts fit together."""

@@ -30,10 +30,13 @@ class Asker:
         self._client = getattr(backend, "client", "") or f"c-{uuid.uuid4().hex}"
 
     async def ask(self, verb: Verb, watch: Watch | None = None) -> Answer:
-        """Ask and return the answer; `watch` sees it after every event.
+        """Ask and return an answer that has a result; raise what it ended with otherwise (see `checked`)."""
+        return checked(await self.answer(verb, watch))
 
-        Raises the error that the answer ended with, Stopped where it was cancelled. A cancelled task cancels the
-        question, waits for the rows that had come, and lets the recorder have them.
+    async def answer(self, verb: Verb, watch: Watch | None = None) -> Answer:
+        """Ask and return the answer, however it ended; `watch` sees it after every event.
+
+        A cancelled task cancels the question, waits for the rows that had come, and lets the recorder have them.
         """
         question = Question(id=uuid.uuid4().hex, client=self._client, verb=verb)
         answer = Answer(question.id)
@@ -43,7 +46,7 @@ class Asker:
         except asyncio.CancelledError:
             await self._stop(question, reading)
             raise
-        return checked(answer)
+        return answer
 
     async def _read(self, question: Question, answer: Answer, watch: Watch | None) -> None:
         stream: AsyncIterator[Event] = self.backend.ask(question)
@@ -70,7 +73,7 @@ class Asker:
 
 
 def checked(answer: Answer) -> Answer:
-    """Return an answer that has a result; raise what stands in its place."""
+    """Return an answer that has a result; raise the error that stands in its place, Stopped where it was cancelled."""
     if answer.error is not None:
         raise from_wire(answer.error.kind, answer.error.message, answer.error.mend)
     if answer.cancelled is not None:

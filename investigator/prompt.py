@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from investigator import targets
 from investigator.events import Answer
 from investigator.records import (
+    Contrasted,
     ExplanationRow,
     Explanations,
     Features,
@@ -80,10 +81,12 @@ class Prompt:
         labels: Sequence[str] | None = None,
         limit: int = 50,
         filter: str = "",
+        method: Literal["auto", "exact", "proven", "index"] = "auto",
+        controls: bool = True,
     ) -> Labels:
         """Return every label of the reader, or your own sentences, ranked by how well they fit."""
         own = tuple(labels) if labels is not None else None
-        verb = RankLabels(self.source(token, layer), reader, order, own, limit, filter)
+        verb = RankLabels(self.source(token, layer), reader, order, own, limit, filter, method, controls)
         return cast(Labels, self._bench.ask(verb).result)
 
     def explain(
@@ -99,10 +102,11 @@ class Prompt:
         beta: float = 0.2,
         keep: int = 10,
         seed: int = 0,
+        controls: bool = True,
     ) -> Explanations:
         """Return explanations drawn from the reader, the diverse best first (L2EL, appendix B)."""
         source = self.source(token, layer)
-        verb = Explain(source, reader, samples, temperature, top_p, max_tokens, beta, keep, seed)
+        verb = Explain(source, reader, samples, temperature, top_p, max_tokens, beta, keep, seed, controls)
         return cast(Explanations, self._bench.ask(verb).result)
 
     def explaining(
@@ -140,9 +144,45 @@ class Prompt:
         *,
         reader: str = "",
         scope: Literal["position", "positions", "layers"] = "position",
+        controls: bool = True,
+        templates: Sequence[str] | None = None,
+        wordings: Mapping[str, Sequence[str]] | None = None,
+        tried: int | None = None,
+        drawn: bool = False,
+        seed: int = 0,
     ) -> Tested:
-        """Score your own sentences there, at every position, or at every layer with a reader."""
-        return self._bench.test(hypotheses, [self.source(token, layer)], reader=reader, scope=scope)
+        """Score your own sentences there, at every position, or at every layer with a reader.
+
+        What the other arguments mean says `Investigator.test`.
+        """
+        return self._bench.test(
+            hypotheses, [self.source(token, layer)], reader=reader, scope=scope, controls=controls,
+            templates=templates, wordings=wordings, tried=tried, drawn=drawn, seed=seed,
+        )  # fmt: skip
+
+    def contrast(
+        self,
+        left: str,
+        right: str = "",
+        token: targets.Token = -1,
+        layer: int | None = None,
+        *,
+        other: targets.Token | None = None,
+        other_layer: int | None = None,
+        reader: str = "",
+        templates: Sequence[str] | None = None,
+        seed: int = 0,
+    ) -> Contrasted:
+        """Compare two sentences there; with `other` or `other_layer` the right one is read there.
+
+        Without a right one, the left is compared with itself at the other place.
+        """
+        elsewhere = other is not None or other_layer is not None
+        at = token if other is None else other
+        second = self.source(at, layer if other_layer is None else other_layer) if elsewhere else None
+        return self._bench.contrast(
+            left, right or left, self.source(token, layer), second, reader=reader, templates=templates, seed=seed
+        )
 
     def lens(self, token: targets.Token = -1, *, k: int = 5) -> Lens:
         """Return the logit lens at every layer for one token."""

@@ -10,7 +10,7 @@ import msgspec
 
 from investigator.sources import Residual, Source
 from investigator.text import inert
-from investigator.wire import Open, RankLabels, ShowFeature, ShowFeatures, Test, Verb, Work
+from investigator.wire import Contrast, Find, Open, RankLabels, ShowFeature, ShowFeatures, Test, Verb, Work
 from sessions.records import SavedAnswer, source_of, verb_name
 
 Arguments = Iterator[str]
@@ -29,18 +29,21 @@ FLAGS: dict[str, str] = {
     "keep": "--keep",
     "seed": "--seed",
     "scope": "--scope",
+    "method": "--method",
+    "corpus": "--corpus",
+    "tried": "--tried",
     "k": "--top",
 }
 """From a verb's field to the flag that sets it, where both hold one value."""
+ALWAYS = frozenset({"seed", "tried"})
+"""Fields whose flag is printed also where it says the default: what stands in their place may come from elsewhere."""
 
 
 def arguments(saved: SavedAnswer) -> list[str]:
     """Return the words after `investigator` that ask the stored question again."""
     verb = saved.question
     words = [*_head(verb), *_place(verb, saved), *_flags(verb), *_workbench(saved)]
-    if isinstance(verb, Test):
-        words += _hypotheses(verb)
-    return words
+    return [*words, *_sentences(verb)]
 
 
 def _head(verb: Verb) -> Arguments:
@@ -96,14 +99,33 @@ def _span(source: Residual) -> str:
 def _flags(verb: Verb) -> Arguments:
     for field in msgspec.structs.fields(type(verb)):
         value: Any = getattr(verb, field.name)
-        if field.name in FLAGS and value is not None and (value != field.default or field.name == "seed"):
+        if field.name in FLAGS and value is not None and (value != field.default or field.name in ALWAYS):
             yield from (FLAGS[field.name], f"{value}")
     if isinstance(verb, ShowFeatures) and not verb.unlabelled:
         yield "--labelled"
     if isinstance(verb, RankLabels) and verb.labels is not None:
         yield from (f"--label={text}" for text in verb.labels)
+    if getattr(verb, "controls", True) is False:
+        yield "--no-controls"
+    if isinstance(verb, Test | Contrast):
+        yield from _phrasing(verb)
+    if isinstance(verb, Find):
+        yield from (f"--{name.replace('_', '-')}" for name in ("all_positions", "exact") if getattr(verb, name))
     if isinstance(verb, Work):
         yield from _work(verb)
+
+
+def _phrasing(verb: Test | Contrast) -> Arguments:
+    if verb.templates == ():
+        yield "--as-typed"
+    yield from (f"--template={text}" for text in verb.templates or ())
+    if isinstance(verb, Contrast):
+        if verb.other is not None:
+            yield from ("--other-source", msgspec.json.encode(verb.other).decode())
+        return
+    yield from (f"--wording={text}={phrasing}" for text, several in verb.wordings.items() for phrasing in several)
+    if verb.drawn:
+        yield "--drawn"
 
 
 def _work(verb: Work) -> Arguments:
@@ -120,8 +142,23 @@ def _workbench(saved: SavedAnswer) -> Arguments:
         yield from ("--workbench", saved.provenance.workbench)
 
 
-def _hypotheses(verb: Test) -> list[str]:
-    return [f"--hypothesis={text}" for text in verb.hypotheses]
+def _sentences(verb: Verb) -> Arguments:
+    """Yield the hypotheses, each behind its flag, because one may begin with a dash; or a work's files."""
+    match verb:
+        case Test():
+            yield from (f"--hypothesis={text}" for text in verb.hypotheses)
+        case Contrast():
+            yield from (f"--hypothesis={text}" for text in (verb.left, verb.right))
+        case Find():
+            yield from _positional(verb.text)
+        case Work():
+            yield from _positional(*verb.files)
+
+
+def _positional(*words: str) -> Arguments:
+    if any(word.startswith("-") for word in words):
+        yield "--"
+    yield from words
 
 
 def quoted(word: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from investigator import settings
-from investigator.commands import common
+from investigator.commands import common, judging
 from investigator.commands.common import Options
 from investigator.commands.desk import desk
 from investigator.commands.printing import print_answer
@@ -32,6 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--keep", type=int, default=10, metavar="N", help="texts ordered for variety (default: 10)")
     parser.add_argument("--seed", type=int, help="of the draw (default: the setting, 0)")
+    judging.add_controls(parser)
     common.add_asking(parser)
 
 
@@ -44,6 +45,6 @@ def run(options: Options) -> int:
     }
     with desk(options) as at:
         source, _ = at.source(options)
-        answer = at.ask(Explain(source, options.reader, keep=options.keep, **values))
+        answer = at.ask(Explain(source, options.reader, keep=options.keep, controls=not options.no_controls, **values))
         print_answer(answer, json=options.json)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from investigator import targets
-from investigator.commands import common
+from investigator.commands import common, judging
 from investigator.commands.common import Options
 from investigator.commands.desk import desk
 from investigator.commands.printing import print_answer
@@ -24,6 +24,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     common.add_rows(parser, ("gap", "score", "activation"), 50)
     parser.add_argument("--labels", metavar="FILE", help="rank the sentences of this file instead, one a line")
     parser.add_argument("--label", action="append", metavar="TEXT", help="rank this sentence instead; may be repeated")
+    parser.add_argument(
+        "--method",
+        choices=("auto", "exact", "proven", "index"),
+        default="auto",
+        help="exact: score every label; proven: exact top rows only; index: estimate, then rescore (default: auto)",
+    )
+    judging.add_controls(parser)
     common.add_asking(parser)
 
 
@@ -32,7 +39,10 @@ def run(options: Options) -> int:
     own = _own(options)
     with desk(options) as at:
         source, _ = at.source(options)
-        verb = RankLabels(source, options.reader, options.order, own, options.limit, options.filter)
+        verb = RankLabels(
+            source, options.reader, options.order, own, options.limit, options.filter, options.method,
+            not options.no_controls,
+        )  # fmt: skip
         print_answer(at.ask(verb), json=options.json)
     return 0
 

@@ -7,7 +7,7 @@ import sys
 from typing import cast
 
 from investigator import targets
-from investigator.commands import common
+from investigator.commands import common, judging
 from investigator.commands.common import Options
 from investigator.commands.desk import Desk, desk
 from investigator.commands.printing import csv_of, print_answer
@@ -40,6 +40,25 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="position",
         help="score at the token, at every position, or at every layer with a reader (default: position)",
     )
+    judging.add_controls(parser)
+    judging.add_phrasing(parser)
+    parser.add_argument(
+        "--wording",
+        action="append",
+        metavar="TEXT",
+        help="your own phrasing of a hypothesis, as HYPOTHESIS=PHRASING; may be repeated",
+    )
+    parser.add_argument(
+        "--tried",
+        type=int,
+        metavar="N",
+        help="other wordings tried at this place, which the verdict is corrected for (default: as the session counts)",
+    )
+    parser.add_argument(
+        "--drawn",
+        action="store_true",
+        help="the hypotheses were drawn from this activation, or picked after reading such texts",
+    )
     parser.add_argument("--csv", action="store_true", help="print one CSV line for each prompt and hypothesis")
     common.add_asking(parser)
 
@@ -47,9 +66,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: Options) -> int:
     """Score the hypotheses and print one row each."""
     prompts, hypotheses = _texts(options)
+    templates, wordings = judging.templates_of(options), judging.wordings_of(options.wording or (), hypotheses)
     with desk(options) as at:
         sources, tokens = _sources(at, options, prompts)
-        answer = at.ask(Test(hypotheses, sources, options.reader, options.scope))
+        tried = at.bench.tried(hypotheses, sources) if options.tried is None else options.tried
+        verb = Test(
+            hypotheses, sources, options.reader, options.scope, not options.no_controls, templates, wordings, tried,
+            options.drawn, options.seed,
+        )  # fmt: skip
+        answer = at.ask(verb)
         if options.csv:
             sys.stdout.write(csv_of(cast(Tested, answer.result).rows, prompts))
         else:

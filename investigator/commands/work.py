@@ -14,10 +14,11 @@ ENGINE = "backends.engine.work:WorkEngine"
 Arguments = dict[str, str | int | float | bool]
 
 
-def do(command: str, arguments: Arguments, *, folder: Path) -> Answer:
+def do(command: str, arguments: Arguments, *, folder: Path, files: tuple[str, ...] = ()) -> Answer:
     """Run a long command to its end, with a progress bar; Ctrl-C stops it, and what it had saved stays.
 
-    `folder` tells the backends of different works apart: work in one folder is done one after the other.
+    `folder` tells the backends of different works apart: work in one folder is done one after the other. `files` are
+    what the command reads.
     """
     from backends.launch import Local
     from investigator import api
@@ -26,7 +27,7 @@ def do(command: str, arguments: Arguments, *, folder: Path) -> Answer:
     backend = Local(str(anchor(folder)), settings.load(), on_message=meter.note, engine=ENGINE)
     with contextlib.closing(api.Investigator(backend)) as bench:
         try:
-            return bench.ask(Work(command, arguments), meter.watch)
+            return bench.ask(Work(command, arguments, files), meter.watch)
         finally:
             meter.clear()
 
