@@ -25,9 +25,11 @@ COMMANDS = {
     "labels": "labels",
     "explain": "explain",
     "test": "test_hypotheses",
+    "contrast": "contrast",
     "lens": "lens",
     "doctor": "doctor",
     "sessions": "sessions",
+    "replay": "replay",
     "export": "export",
     "train": "train",
     "evaluate": "evaluate",
@@ -99,8 +101,8 @@ def _joined(arguments: Sequence[str]) -> list[str]:
     # argparse takes "-3:-1" for a flag; joined to its own flag it is a value.
     joined: list[str] = []
     for word in arguments:
-        if joined and joined[-1] == "--token":
-            joined[-1] = f"--token={word}"
+        if joined and joined[-1] in {"--token", "--other"}:
+            joined[-1] = f"{joined[-1]}={word}"
         else:
             joined.append(word)
     return joined
