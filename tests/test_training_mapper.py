@@ -13,7 +13,7 @@ from backends.engine.training.layer_statistics import Moments
 from backends.engine.training.mapper import rate_factor
 from backends.engine.training.mapper_start import ridge_map
 from backends.engine.training.parts import TrainedSubject
-from backends.engine.training.soft_likelihood import SoftLikelihood, bucketed_batches, pad_targets
+from backends.engine.training.soft_likelihood import Prompt, SoftLikelihood, bucketed_batches, pad_targets
 from backends.engine.training.statistics import quartiles
 
 
@@ -89,7 +89,7 @@ def test_label_scores_are_those_of_one_sequence_at_a_time(subject: TrainedSubjec
     tokens = [[5, 6, 7, 2], [9, 2], [11, 12, 2]]
     likelihood = SoftLikelihood(subject, pad_targets(tokens))
     labels, prompts = torch.tensor([2, 0, 1, 0]), torch.randn(4, 3, 16)
-    scores = likelihood.scores(prompts, labels)
+    scores = likelihood.scores(Prompt(prompts), labels)
     for row, label in enumerate(labels.tolist()):
         text = torch.tensor([tokens[label]])
         inputs = torch.cat([prompts[row, None], subject.model.get_input_embeddings()(text)], dim=1)
@@ -101,7 +101,7 @@ def test_label_scores_are_those_of_one_sequence_at_a_time(subject: TrainedSubjec
 def test_only_the_prompts_receive_gradients(subject: TrainedSubject) -> None:
     likelihood = SoftLikelihood(subject, pad_targets([[5, 2], [6, 7, 2]]))
     prompts = torch.randn(2, 3, 16, requires_grad=True)
-    likelihood.loss(prompts, torch.tensor([0, 1])).backward()  # type: ignore[no-untyped-call]
+    likelihood.loss(Prompt(prompts), torch.tensor([0, 1])).backward()  # type: ignore[no-untyped-call]
     assert prompts.grad is not None and prompts.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in subject.model.parameters())
 

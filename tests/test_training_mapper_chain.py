@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -15,7 +16,11 @@ from backends.engine import labels as label_files
 from backends.engine.evaluating.pocket import evaluate_pocket
 from backends.engine.readers.soft_prompt import SoftPromptMapper
 from backends.engine.statistics import LatentStatistics, LayerStatistics
+from backends.engine.training.firings import Firings, firings_folder
 from backends.engine.training.folders import Folders
+from backends.engine.training.label_texts import LabelTexts
+from backends.engine.training.mapper_pairs import Pairs, heldout_pairs, heldout_places
+from backends.engine.training.parts import TrainedSubject
 from backends.engine.training.pocket import run_after_language_model, run_assemble
 from backends.engine.training.progress import Progress
 from backends.engine.training.recipe import Recipe, load_recipe
@@ -95,6 +100,37 @@ def test_readers_load_and_their_means_are_finite(made: tuple[Recipe, Folders]) -
     blind = SoftPromptMapper.load(folders.readers / "l2el-blind")
     near, far = torch.zeros(1, 32), torch.full((1, 32), 9.0)
     assert torch.equal(blind(near), blind(far))
+
+
+def test_the_prompt_only_reader_learnt_its_slots_and_nothing_else(made: tuple[Recipe, Folders]) -> None:
+    recipe, folders = made
+    folder = folders.readers / "prompt-only"
+    mapper = SoftPromptMapper.load(folder)
+    assert mapper.card.form == "prompt-only" and mapper.card.notes["context_tokens"] == 12
+    assert mapper.card.steps == SoftPromptMapper.load(folders.readers / "l2el").card.steps == recipe.mapper.steps
+    assert list(load_file(folder / "mapper.safetensors")) == ["bias"]
+    assert torch.equal(mapper(torch.randn(3, 32)), mapper.bias.expand(3, -1, -1))
+
+
+def test_pairs_know_the_text_that_their_activation_came_from(made: tuple[Recipe, Folders]) -> None:
+    _, folders = made
+    pairs, firings = Pairs.load(folders.work / "pairs-L1.npz"), Firings.load(firings_folder(folders, 1))
+    assert (pairs.positions >= 1).all()
+    assert np.array_equal(pairs.residuals, firings.residuals[pairs.rows, pairs.positions])
+    assert np.array_equal(pairs.documents, firings.passages.documents[pairs.rows])
+    assert np.array_equal(pairs.tokens, firings.passages.tokens)
+
+
+def test_heldout_pairs_know_theirs_too(made: tuple[Recipe, Folders]) -> None:
+    recipe, folders = made
+    labels = LabelTexts.load(folders.labels(1), recipe.sae.latents)
+    places = heldout_places(recipe, folders, "tune")
+    pairs, chosen = heldout_pairs(places, labels, unseen=False, count=20, seed=1)
+    subject = TrainedSubject.load(folders.subject, device="cpu", dtype="float32", layers=2)
+    for pair in range(len(pairs)):
+        text = pairs.tokens[pairs.rows[pair], : pairs.positions[pair] + 1].astype(np.int64)
+        alone = subject.residuals(torch.from_numpy(text)[None])[-1][0, -1]
+        assert torch.allclose(alone, places.residuals[chosen[pair]], atol=1e-4)
 
 
 def test_a_finished_chain_does_nothing_again(made: tuple[Recipe, Folders]) -> None:

@@ -11,11 +11,13 @@ from backends.engine.training.mapper import (
     finished_card,
     load_material,
     new_mapper,
+    slots_optimiser,
     train_run,
     tune_figures,
 )
 from backends.engine.training.progress import Progress, Stage
 from backends.engine.training.recipe import Recipe
+from backends.engine.training.soft_likelihood import Prompt
 
 NAME = "l2el-blind"
 
@@ -30,10 +32,8 @@ def run_blind(recipe: Recipe, folders: Folders, *, device: str, dtype: str) -> S
     material = load_material(recipe, folders, device=device, dtype=dtype)
     mapper = make_blind(new_mapper(material, "paper"))
     settings = recipe.mapper
-    optimiser = torch.optim.Adam(
-        [{"params": [mapper.bias], "initial_lr": settings.bias_rate}], lr=0.0, betas=(0.9, 0.98)
-    )
-    run = MapperRun(mapper, mapper, optimiser, settings.blind_steps)
+    optimiser = slots_optimiser(mapper, settings)
+    run = MapperRun(mapper, lambda _: Prompt(mapper.blind()), optimiser, settings.blind_steps, settings.batch)
     yield from train_run(run, material, f"mapper-{NAME}")
     figures = {"tune_nll": tune_figures(run, material)["tune_nll"], "seconds": round(run.seconds, 1)}
     mapper.card = finished_card(mapper.card, recipe, folders, run)

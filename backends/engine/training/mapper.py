@@ -24,8 +24,11 @@ from backends.engine.training.mapper_start import start_slots
 from backends.engine.training.parts import TrainedSubject
 from backends.engine.training.progress import Progress, Stage
 from backends.engine.training.recipe import MapperRecipe, Recipe
-from backends.engine.training.soft_likelihood import SoftLikelihood, bucketed_batches, pad_targets
+from backends.engine.training.soft_likelihood import Prompt, SoftLikelihood, bucketed_batches, pad_targets
 from backends.engine.training.tokenizer import BOS, DESCRIBE, load_tokenizer
+
+_SCORED_AT_ONCE = 256
+_BETAS = (0.9, 0.98)
 
 
 @dataclass
@@ -63,6 +66,11 @@ def load_material(recipe: Recipe, folders: Folders, *, device: str, dtype: str) 
 def residual_tensor(pairs: Pairs, device: str) -> Tensor:
     """The pairs' activations, float32 [pairs, width]."""
     return torch.from_numpy(pairs.residuals.astype(np.float32)).to(device)
+
+
+def label_tensor(pairs: Pairs, device: str) -> Tensor:
+    """The places of the pairs' labels, int64 [pairs]."""
+    return torch.from_numpy(pairs.labels.astype(np.int64)).to(device)
 
 
 def new_mapper(material: Material, form: Form) -> SoftPromptMapper:
@@ -105,6 +113,12 @@ def rates(form: Form, mapper: SoftPromptMapper, settings: MapperRecipe) -> list[
     return groups
 
 
+def slots_optimiser(mapper: SoftPromptMapper, settings: MapperRecipe) -> torch.optim.Optimizer:
+    """The optimiser of a reader that learns its slots and nothing else."""
+    groups = [{"params": [mapper.bias], "initial_lr": settings.slot_rate}]
+    return torch.optim.Adam(groups, lr=0.0, betas=_BETAS)
+
+
 def rate_factor(step: int, steps: int, warmup: int) -> float:
     """Linear warm-up, then linear decay to zero at the last step."""
     return min((step + 1) / warmup, (steps - step) / max(1, steps - warmup), 1.0)
@@ -115,10 +129,12 @@ class MapperRun:
     """One training run: a prompt maker, its optimiser and the place in the run."""
 
     mapper: SoftPromptMapper
-    prompts: Callable[[Tensor], Tensor]
-    """From activations [pairs, width] to soft prompts [pairs, slots, width]."""
+    prompts: Callable[[Pairs], Prompt]
+    """What stands before the labels of some pairs."""
     optimiser: torch.optim.Optimizer
     steps: int
+    batch: int
+    """Pairs in a step."""
     step: int = 0
     seconds: float = 0.0
 
@@ -144,7 +160,7 @@ def train_run(run: MapperRun, material: Material, name: str) -> Stage:
     checkpoint = material.folders.work / f"{name}.pt"
     if (state := load_checkpoint(checkpoint, settings, material.subject.device)) is not None:
         run.restore(state)
-    batches = _batches_from(run.step, material, settings)
+    batches = _remaining_batches(run, material, settings.seed)
     saved = measured = time.monotonic()
     figures: dict[str, float] = {}
     smooth = 0.0
@@ -163,21 +179,19 @@ def train_run(run: MapperRun, material: Material, name: str) -> Stage:
         yield Progress(run.step, run.steps, f"training {name}", {**figures, "loss": smooth})
 
 
-def _batches_from(step: int, material: Material, settings: MapperRecipe) -> Iterator[np.ndarray]:
+def _remaining_batches(run: MapperRun, material: Material, seed: int) -> Iterator[np.ndarray]:
     lengths = material.likelihood.lengths.cpu().numpy()[material.pairs.labels]
-    batches = bucketed_batches(lengths, settings.batch, settings.seed)
-    for _ in range(step):
+    batches = bucketed_batches(lengths, run.batch, seed)
+    for _ in range(run.step):
         next(batches)
     return batches
 
 
 def _step(run: MapperRun, material: Material, places: np.ndarray, settings: MapperRecipe) -> float:
-    device = material.subject.device
-    residuals = torch.from_numpy(material.pairs.residuals[places].astype(np.float32)).to(device)
-    labels = torch.from_numpy(material.pairs.labels[places].astype(np.int64)).to(device)
+    pairs = material.pairs.some(places)
     for group in run.optimiser.param_groups:
         group["lr"] = group["initial_lr"] * rate_factor(run.step, run.steps, settings.warmup_steps)
-    loss = material.likelihood.loss(run.prompts(residuals), labels)
+    loss = material.likelihood.loss(run.prompts(pairs), label_tensor(pairs, material.subject.device))
     run.optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     run.optimiser.step()
@@ -186,25 +200,19 @@ def _step(run: MapperRun, material: Material, places: np.ndarray, settings: Mapp
 
 
 @torch.no_grad()
-def pair_scores(
-    prompts: Callable[[Tensor], Tensor], residuals: Tensor, labels: Tensor, likelihood: SoftLikelihood
-) -> Tensor:
-    """Nats a token of each pair's label under the prompts made from its activation, [pairs]."""
-    parts = [
-        likelihood.scores(prompts(residuals[start : start + 256]), labels[start : start + 256])
-        for start in range(0, len(labels), 256)
-    ]
+def pair_scores(run: MapperRun, pairs: Pairs, likelihood: SoftLikelihood) -> Tensor:
+    """Nats a token of each pair's label under the prompt made for its place, [pairs]."""
+    parts = []
+    for start in range(0, len(pairs), _SCORED_AT_ONCE):
+        some = pairs.some(np.arange(start, min(start + _SCORED_AT_ONCE, len(pairs))))
+        parts.append(likelihood.scores(run.prompts(some), label_tensor(some, likelihood.subject.device)))
     return torch.cat(parts)
 
 
 def tune_figures(run: MapperRun, material: Material) -> dict[str, float]:
-    """Tune documents: nll in nats a token, and with the activations of other places instead."""
-    device = material.subject.device
-    residuals = residual_tensor(material.tune, device)
-    labels = torch.from_numpy(material.tune.labels.astype(np.int64)).to(device)
-    own = -pair_scores(run.prompts, residuals, labels, material.likelihood)
-    half = len(labels) // 2
-    shuffled = -pair_scores(run.prompts, residuals.roll(half, 0), labels, material.likelihood)
+    """Tune documents: nll in nats a token, and with the activations (or texts) of other places instead."""
+    own = -pair_scores(run, material.tune, material.likelihood)
+    shuffled = -pair_scores(run, material.tune.elsewhere(), material.likelihood)
     return {"tune_nll": float(own.mean()), "tune_shuffled_nll": float(shuffled.mean())}
 
 
@@ -230,10 +238,14 @@ def run_mapper(recipe: Recipe, folders: Folders, form: Form, name: str, *, devic
         return
     yield Progress(0, 1, "drawing pairs")
     material = load_material(recipe, folders, device=device, dtype=dtype)
-    mapper = new_mapper(material, form)
-    optimiser = torch.optim.Adam(rates(form, mapper, recipe.mapper), lr=0.0, betas=(0.9, 0.98))
+    mapper, subject = new_mapper(material, form), material.subject
+    optimiser = torch.optim.Adam(rates(form, mapper, recipe.mapper), lr=0.0, betas=_BETAS)
     steps = recipe.mapper.paper_steps if form == "paper" else recipe.mapper.steps
-    run = MapperRun(mapper, mapper, optimiser, steps)
+
+    def prompts(some: Pairs) -> Prompt:
+        return Prompt(mapper(residual_tensor(some, subject.device)))
+
+    run = MapperRun(mapper, prompts, optimiser, steps, recipe.mapper.batch)
     yield from train_run(run, material, f"mapper-{name}")
     figures = {**tune_figures(run, material), "seconds": round(run.seconds, 1), "pairs": float(len(material.pairs))}
     mapper.card = finished_card(mapper.card, recipe, folders, run)

@@ -1,11 +1,12 @@
 """Pairs for the mapper: an activation of a training document and the label of a latent that is active there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn.utils.rnn import pad_sequence
 
 from backends.engine.training.draws import DrawSettings, LatentScale, draw_one, top_by_z
 from backends.engine.training.firings import Firings, firings_folder
@@ -23,12 +24,19 @@ _ROWS_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class Pairs:
-    """`residuals` float16 [pairs, width], the drawn `latents`, the place of their `labels`, and the `documents`."""
+    """`residuals` float16 [pairs, width], the drawn `latents`, the place of their `labels`, and the `documents`.
+
+    `tokens` [rows, longest] are the texts (`<|bos|>` first), shared by all pairs; pair i stands in row `rows[i]` at
+    position `positions[i]`.
+    """
 
     residuals: NDArray[np.float16]
     latents: NDArray[np.int32]
     labels: NDArray[np.int32]
     documents: NDArray[np.int32]
+    rows: NDArray[np.int32]
+    positions: NDArray[np.int32]
+    tokens: NDArray[np.uint16]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -36,17 +44,25 @@ class Pairs:
     def save(self, path: Path) -> None:
         """Write one npz file."""
         with path.open("wb") as file:
-            np.savez(file, residuals=self.residuals, latents=self.latents, labels=self.labels, documents=self.documents)
+            np.savez(file, **{name: getattr(self, name) for name in _ARRAYS})
 
     @classmethod
     def load(cls, path: Path) -> "Pairs":
         """Read what `save` wrote."""
         with np.load(path) as stored:
-            return cls(stored["residuals"], stored["latents"], stored["labels"], stored["documents"])
+            return cls(*(stored[name] for name in _ARRAYS))
 
     def some(self, places: NDArray[np.int64]) -> "Pairs":
         """The pairs at these places."""
-        return Pairs(self.residuals[places], self.latents[places], self.labels[places], self.documents[places])
+        return Pairs(*(getattr(self, name)[places] for name in _ARRAYS[:-1]), self.tokens)
+
+    def elsewhere(self) -> "Pairs":
+        """The same labels with the activations and texts of other places: pairs half the list away."""
+        other = self.some(np.roll(np.arange(len(self)), len(self) // 2))
+        return replace(other, latents=self.latents, labels=self.labels)
+
+
+_ARRAYS = tuple(field.name for field in fields(Pairs))
 
 
 def training_pairs(recipe: Recipe, folders: Folders, labels: LabelTexts) -> Pairs:
@@ -81,7 +97,8 @@ def _draw(firings: Firings, scale: LatentScale, labels: LabelTexts, recipe: Reci
     chosen = np.sort(chosen)
     row, position, latent = row[chosen], position[chosen], latent[chosen]
     residuals = np.asarray(firings.residuals[row, position])
-    return Pairs(residuals, latent, labels.of_latent[latent], firings.passages.documents[row])
+    places = (firings.passages.documents[row], row.astype(np.int32), position.astype(np.int32))
+    return Pairs(residuals, latent, labels.of_latent[latent], *places, firings.passages.tokens)
 
 
 @dataclass(frozen=True)
@@ -94,6 +111,10 @@ class HeldoutPlaces:
     documents: NDArray[np.int32]
     best: NDArray[np.int32]
     """The latents of appendix A, [places, top]."""
+    positions: NDArray[np.int32]
+    """Each place's position in its document; `<|bos|>` is at 0."""
+    tokens: NDArray[np.uint16]
+    """Token ids of the documents, `<|bos|>` first, [documents, longest], `<|pad|>` after the end."""
 
 
 def heldout_places(
@@ -106,16 +127,15 @@ def heldout_places(
     tokenizer = load_tokenizer(folders.subject)
     texts = [row["text"] for row in read_lines(folders.heldout(split))]
     limit = int(subject.model.config.max_position_embeddings) - 1
-    found, documents = [], []
-    for number, ids in enumerate(encode(tokenizer, texts)):
-        row = torch.tensor([[tokenizer.bos_token_id, *ids[:limit]]], device=device)
-        found.append(subject.residuals(row)[-1][0, 1:])
-        documents += [number] * (row.shape[1] - 1)
-    residuals = torch.cat(found)
+    rows = [torch.tensor([tokenizer.bos_token_id, *ids[:limit]]) for ids in encode(tokenizer, texts)]
+    residuals = torch.cat([subject.residuals(row[None].to(device))[-1][0, 1:] for row in rows])
+    tokens = pad_sequence(rows, batch_first=True, padding_value=int(tokenizer.pad_token_id)).numpy().astype(np.uint16)
+    documents = np.repeat(np.arange(len(rows), dtype=np.int32), [len(row) - 1 for row in rows])
+    positions = np.concatenate([np.arange(1, len(row), dtype=np.int32) for row in rows])
     which, values = (part.cpu().numpy() for part in sae.strongest(residuals))
     scale = LatentScale.load(latents_folder(folders, layer))
     best = top_by_z(which, values, scale, DrawSettings(recipe.mapper.most_rate, recipe.mapper.top))
-    return HeldoutPlaces(residuals.cpu(), which.astype(np.uint16), values, np.array(documents, dtype=np.int32), best)
+    return HeldoutPlaces(residuals.cpu(), which.astype(np.uint16), values, documents, best, positions, tokens)
 
 
 def heldout_pairs(
@@ -130,4 +150,6 @@ def heldout_pairs(
     usable = np.sort(np.random.default_rng(seed).permutation(usable)[:count])
     latents = drawn[usable]
     residuals = places.residuals[usable].half().numpy()
-    return Pairs(residuals, latents, labels.of_latent[latents], places.documents[usable]), usable
+    documents = places.documents[usable]
+    text = (documents, documents, places.positions[usable], places.tokens)
+    return Pairs(residuals, latents, labels.of_latent[latents], *text), usable

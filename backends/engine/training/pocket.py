@@ -11,6 +11,8 @@ from backends.engine.training.label_means import run_label_means
 from backends.engine.training.labels.stage import run_labels
 from backends.engine.training.mapper import run_mapper
 from backends.engine.training.progress import Progress, Stage
+from backends.engine.training.prompt_only import NAME as PROMPT_ONLY
+from backends.engine.training.prompt_only import run_prompt_only
 from backends.engine.training.recipe import Recipe
 from backends.engine.training.sae import run_sae
 from backends.engine.training.statistics import run_statistics
@@ -22,9 +24,10 @@ DEFAULT, PAPER = "l2el", "l2el-paper"
 
 
 def run_readers(recipe: Recipe, folders: Folders, *, device: str = "cpu", dtype: str = "float32") -> Stage:
-    """Train the recipe's form of mapper, the blind reader and the paper's form, then measure the label means."""
+    """Train the default reader, the blind and the prompt-only one and the paper's form, then measure label means."""
     yield from run_mapper(recipe, folders, recipe.mapper.form, DEFAULT, device=device, dtype=dtype)
     yield from run_blind(recipe, folders, device=device, dtype=dtype)
+    yield from run_prompt_only(recipe, folders, device=device, dtype=dtype)
     yield from run_mapper(recipe, folders, "paper", PAPER, device=device, dtype=dtype)
     for name in (DEFAULT, PAPER):
         yield from run_label_means(recipe, folders, name, device=device)
@@ -54,7 +57,9 @@ def run_assemble(folders: Folders, target: Path) -> Stage:
 
     Pages that stand in the target only (README, workbench file) are left alone.
     """
-    missing = [name for name in (*SHIPPED, f"readers/{BLIND}") if not (folders.root / name).exists()]
+    missing = [
+        name for name in (*SHIPPED, f"readers/{BLIND}", f"readers/{PROMPT_ONLY}") if not (folders.root / name).exists()
+    ]
     if missing:
         raise WorkbenchError(
             f"{folders.root} has no {', '.join(missing)} yet.", "Run `investigator train pocket` first."
