@@ -17,12 +17,15 @@ from investigator.records import (
     CheckRow,
     Checkup,
     Context,
+    Contrasted,
     Control,
     ExplanationRow,
     Explanations,
     Feature,
     FeatureRow,
     Features,
+    Found,
+    HitRow,
     HypothesisRow,
     LabelNote,
     LabelRow,
@@ -43,9 +46,11 @@ from investigator.wire import (
     Accepted,
     Cancelled,
     CheckWorkbench,
+    Contrast,
     Event,
     Explain,
     Failed,
+    Find,
     Finished,
     Handshake,
     Open,
@@ -256,6 +261,10 @@ class FakeBackend:
                 return self._feature(verb)
             case Test():
                 return Tested("mapper", tuple(self._hypothesis(verb, text) for text in verb.hypotheses))
+            case Contrast():
+                return self._contrast(verb)
+            case Find():
+                return self._find(verb)
             case ShowLens():
                 words = ("bon", " don", " Portugal", ",", ".", " and")
                 return Lens(tuple(LensRow(at, (Likely(words[at], 0.3), Likely(" x", 0.1))) for at in range(LAYERS)))
@@ -348,6 +357,22 @@ class FakeBackend:
         return HypothesisRow(
             text, here, 0, SAE_LAYER, place(source), BACKGROUND, every if verb.scope == "positions" else ()
         )
+
+    def _contrast(self, verb: Contrast) -> Contrasted:
+        left, right = (
+            HypothesisRow(text, score(-0.95 - n, 1.27 - n), 0, SAE_LAYER, place(source), BACKGROUND)
+            for n, (text, source) in enumerate(((verb.left, verb.source), (verb.right, verb.other or verb.source)))
+        )
+        why = "The left one fits better: its gap is larger by 1.00, and 0 lies outside the interval."
+        return Contrasted("mapper", left, right, 1.0, (0.8, 1.2), why)
+
+    def _find(self, verb: Find) -> Found:
+        words = ("the", " old", " harbour", " of", " Lisbon")
+        rows = tuple(
+            HitRow(n, 4, f"stories:{n}", words, 4, score(-0.9 - 0.1 * n, 1.8 - 0.9 * n, verdict=None), n + 1)
+            for n in range(min(verb.limit, 4))
+        )
+        return Found("mapper", verb.corpus or "stories", verb.text, 5000, 40, rows, BACKGROUND, 100, 0.95, verb.exact)
 
 
 def tag(verb: Verb) -> str:
