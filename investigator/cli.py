@@ -13,6 +13,7 @@ from typing import NoReturn, cast
 
 from investigator import __version__
 from investigator.commands.common import Command
+from investigator.ending import Ended, raised
 from investigator.errors import BackendError, BadInput, InvestigatorError, Stopped
 from investigator.text import inert
 
@@ -35,9 +36,13 @@ COMMANDS = {
     "evaluate": "evaluate",
     "bench": "bench",
     "serve": "serve",
+    "dial": "dial",
+    "backends": "backends",
     "completion": "completion",
 }
 """From a sub-command to its module under `investigator.commands`."""
+OWN_SIGNALS = frozenset({"app", "serve", "dial"})
+"""Sub-commands that ask nothing themselves, or end their questions in their own way."""
 UNEXPECTED = 70
 """Exit code of a failure that nobody foresaw (EX_SOFTWARE of sysexits.h)."""
 DEBUG = "INVESTIGATOR_DEBUG"
@@ -126,10 +131,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         check_rooms(Path(__file__).resolve().parents[1])
         options = parse(sys.argv[1:] if arguments is None else arguments)
-        code = command(options.command or "app").run(options)
+        code = _run(options)
         sys.stdout.flush()
     except InvestigatorError as error:
         return _fail(error)
+    except Ended as told:
+        _fail(Stopped("Stopped."))
+        return told.exit_code
     except KeyboardInterrupt:
         return _fail(Stopped("Stopped."))
     except BrokenPipeError:
@@ -141,6 +149,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _unexpected(error)
     return code
+
+
+def _run(options: argparse.Namespace) -> int:
+    module = command(options.command or "app")
+    if module.NAME in OWN_SIGNALS:
+        return module.run(options)
+    with raised():
+        return module.run(options)
 
 
 def _fail(error: InvestigatorError) -> int:

@@ -2,50 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from investigator import score_tables
 from investigator.records import (
     CheckRow,
+    Contrasted,
     ExplanationRow,
     Feature,
     FeatureRow,
     Figure,
+    Found,
+    HitRow,
     HypothesisRow,
     LabelRow,
+    Labels,
     LensRow,
     Opened,
-    Record,
     Result,
     Row,
     Score,
 )
+from investigator.table import Table, marked, number, share, without_empty
+
+__all__ = ["Table", "marked", "number", "rows_table", "share", "tables_of"]
 
 
-class Table(Record, frozen=True):
-    """A titled table; columns whose name begins with > hold numbers and stand to the right."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-def number(value: float | None, digits: int = 3, sign: bool = False) -> str:
-    """Return a number as text, or nothing where there is none."""
-    if value is None:
-        return ""
-    return f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
-
-
-def share(value: float) -> str:
-    """Return a share as a percentage with two significant digits."""
-    return f"{value * 100:.2g}%"
-
-
-def _score(score: Score) -> tuple[str, str, str]:
+def _score(score: Score) -> tuple[str, str, str, str, str]:
+    """Return the cells of `_SCORE`."""
     if score.error is not None:
-        return ("error", "", "")
-    return number(score.gap, sign=True), number(score.score), "" if score.p is None else f"{score.p:.3f}"
+        return ("error", "", "", "", "")
+    shown = score_tables.marked_estimate(score, number(score.score))
+    return (score_tables.gap(score), score_tables.interval(score.interval), shown, number(score.p), number(score.fdr))
 
 
 def _feature(row: FeatureRow) -> tuple[str, ...]:
@@ -55,18 +44,25 @@ def _feature(row: FeatureRow) -> tuple[str, ...]:
 
 def _label(row: LabelRow) -> tuple[str, ...]:
     text = row.text if row.score.error is None else f"{row.text} ({row.score.error})"
-    return (str(row.rank or ""), *_score(row.score), number(row.activation or None), text)
+    cells = (*_score(row.score), score_tables.verdict(row.score), number(row.activation or None))
+    return (str(row.rank or ""), *cells, text)
 
 
 def _explanation(row: ExplanationRow) -> tuple[str, ...]:
     text = f"{row.text} (a training label)" if row.verbatim else row.text
-    return (str(row.rank or ""), *_score(row.score), str(row.count), text)
+    return (str(row.rank or ""), *_score(row.score), score_tables.verdict(row.score), str(row.count), text)
 
 
 def _hypothesis(row: HypothesisRow) -> tuple[str, ...]:
-    controls = ", ".join(f"{control.name} {number(control.score)}" for control in row.score.controls)
-    verdict = row.score.verdict or row.score.error or ""
-    return (str(row.prompt), *_score(row.score), str(row.score.background or ""), controls, verdict, row.text)
+    said = score_tables.verdict(row.score) or row.score.error or ""
+    spread = "" if row.wording_spread is None else f"±{number(row.wording_spread)}"
+    counts = (str(row.score.background or ""), str(row.score.tried))
+    return (str(row.prompt), *_score(row.score), spread, *counts, said, row.text)
+
+
+def _hit(row: HitRow) -> tuple[str, ...]:
+    shown = marked(row.tokens, row.peak) if 0 <= row.peak < len(row.tokens) else "".join(row.tokens)
+    return (str(row.rank or ""), *_score(row.score), shown, row.document)
 
 
 def _lens(row: LensRow) -> tuple[str, ...]:
@@ -87,16 +83,17 @@ def _figure(row: Figure) -> tuple[str, ...]:
     return (row.name, value, row.unit, row.target, interval, row.compared_with)
 
 
-_SCORE = (">gap", ">log p/tok", ">p")
+_SCORE = (">gap", "interval", ">log p/tok", ">p", ">fdr")
 _KINDS: dict[type[Any], tuple[str, tuple[str, ...], Callable[[Any], tuple[str, ...]]]] = {
     FeatureRow: ("SAE features", (">latent", ">activation", ">z", ">rate", "label"), _feature),
-    LabelRow: ("Labels", (">rank", *_SCORE, ">activation", "label"), _label),
-    ExplanationRow: ("Explanations", (">rank", *_SCORE, ">drawn", "text"), _explanation),
+    LabelRow: ("Labels", (">rank", *_SCORE, "verdict", ">activation", "label"), _label),
+    ExplanationRow: ("Explanations", (">rank", *_SCORE, "verdict", ">drawn", "text"), _explanation),
     HypothesisRow: (
         "Hypotheses",
-        (">prompt", *_SCORE, ">background", "controls", "verdict", "hypothesis"),
+        (">prompt", *_SCORE, ">wording", ">background", ">tried", "verdict", "hypothesis"),
         _hypothesis,
     ),
+    HitRow: ("Hits", (">rank", *_SCORE, "context", "document"), _hit),
     LensRow: ("Logit lens", (">layer",), _lens),
     CheckRow: ("Checks", ("status", "check", "message"), _check),
     Figure: ("Figures", ("name", ">value", "unit", "target", "interval", "compared with"), _figure),
@@ -111,14 +108,7 @@ def rows_table(rows: Sequence[Row]) -> list[Table]:
     table = tuple(cells(row) for row in rows)
     width = max(map(len, table))
     columns = (*columns, *(f"{i}" for i in range(1, width - len(columns) + 1)))
-    return [_without_empty(Table(title, columns, tuple(row + ("",) * (width - len(row)) for row in table)))]
-
-
-def _without_empty(table: Table) -> Table:
-    nothing = {">prompt": {"", "0"}}
-    kept = [i for i, name in enumerate(table.columns) if {row[i] for row in table.rows} - nothing.get(name, {""})]
-    rows = tuple(tuple(row[i] for i in kept) for row in table.rows)
-    return Table(table.title, tuple(table.columns[i] for i in kept), rows)
+    return [without_empty(Table(title, columns, tuple(row + ("",) * (width - len(row)) for row in table)))]
 
 
 def tables_of(result: Result | None, rows: Sequence[Row] = (), tokens: Sequence[str] = ()) -> list[Table]:
@@ -128,9 +118,26 @@ def tables_of(result: Result | None, rows: Sequence[Row] = (), tokens: Sequence[
             return _opened(result)
         case Feature():
             return _page(result)
-    found: tuple[Row, ...] = getattr(result, "rows", ()) or tuple(rows)
+    found: tuple[Row, ...] = _rows(result) or tuple(rows)
     spread = [table for row in found if isinstance(row, HypothesisRow) for table in _spread(row, tokens)]
-    return [*rows_table(found), *spread]
+    return [*rows_table(found), *score_tables.behind(found), *_summary(result), *spread]
+
+
+def _rows(result: Result | None) -> tuple[Row, ...]:
+    if isinstance(result, Contrasted):
+        return (result.left, result.right)
+    found: tuple[Row, ...] = getattr(result, "rows", ())
+    return found
+
+
+def _summary(result: Result | None) -> Iterator[Table]:
+    match result:
+        case Labels():
+            yield from score_tables.of_ranking(result)
+        case Contrasted():
+            yield from score_tables.of_contrast(result)
+        case Found():
+            yield from score_tables.of_search(result)
 
 
 def _opened(opened: Opened) -> list[Table]:
@@ -139,7 +146,7 @@ def _opened(opened: Opened) -> list[Table]:
     )
     following = tuple((likely.text, f"{likely.value:.3f}") for likely in opened.next)
     return [
-        _without_empty(Table("Tokens", (">position", ">id", "text", "kind"), tokens)),
+        without_empty(Table("Tokens", (">position", ">id", "text", "kind"), tokens)),
         Table("Likely next", ("token", ">probability"), following),
     ]
 
@@ -164,7 +171,7 @@ def _page(page: Feature) -> list[Table]:
     return [
         table
         for table in (
-            _without_empty(Table("Labels", ("label", "author", "rule", ">score"), labels)),
+            without_empty(Table("Labels", ("label", "author", "rule", ">score"), labels)),
             Table(f"Latent {page.latent} of {page.sae}", ("figure", ">value"), figures),
             Table("Top contexts", (">activation", "context", "document"), contexts),
             Table("Logits", ("raises", ">by", "lowers", ">by"), logits),
@@ -172,12 +179,6 @@ def _page(page: Feature) -> list[Table]:
         )
         if table.rows
     ]
-
-
-def marked(tokens: Sequence[str], first: int, end: int | None = None) -> str:
-    """Return tokens as running text with the picked ones in brackets."""
-    stop = first + 1 if end is None else end
-    return "".join(tokens[:first]) + "[" + "".join(tokens[first:stop]) + "]" + "".join(tokens[stop:])
 
 
 def _spread(row: HypothesisRow, tokens: Sequence[str]) -> list[Table]:
@@ -191,4 +192,4 @@ def _over_tokens(title: str, scores: Sequence[Score], tokens: Sequence[str]) -> 
         (str(at), tokens[at] if at < len(tokens) else "", *_score(one), one.error or "")
         for at, one in enumerate(scores)
     )
-    return _without_empty(Table(title, (">position", "token", *_SCORE, "why not"), cells))
+    return without_empty(Table(title, (">position", "token", *_SCORE, "why not"), cells))

@@ -111,7 +111,8 @@ def _fit(text: str, width: int, right: bool) -> str:
 
 
 CSV_COLUMNS = (
-    "prompt", "layer", "position", "hypothesis", "score", "gap", "p", "tokens", "background", "verdict", "error",
+    "prompt", "layer", "position", "hypothesis", "score", "gap", "low", "high", "p", "tokens", "background",
+    "wording_spread", "tried", "verdict", "why", "error",
 )  # fmt: skip
 
 
@@ -123,6 +124,7 @@ def csv_of(rows: Iterable[HypothesisRow], prompts: Sequence[str]) -> str:
     for row in rows:
         prompt = prompts[row.prompt] if row.prompt < len(prompts) else ""
         one = row.score
-        numbers = (one.score, one.gap, one.p, one.tokens, one.background)
-        writer.writerow((prompt, row.layer, row.position, row.text, *numbers, one.verdict, one.error))
+        low, high = one.interval or (None, None)
+        numbers = (one.score, one.gap, low, high, one.p, one.tokens, one.background, row.wording_spread, one.tried)
+        writer.writerow((prompt, row.layer, row.position, row.text, *numbers, one.verdict, one.why, one.error))
     return out.getvalue()
