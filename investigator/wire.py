@@ -263,6 +263,12 @@ class ServerStatus(Record, frozen=True):
     questions: tuple[Running, ...] = ()
     clients: tuple[str, ...] = ()
     idle_seconds: float = 0.0
+    started_at: str = ""
+    """When the process began, ISO 8601 in UTC."""
+    memory_bytes: int = 0
+    """Resident memory of the process; 0 where the system does not say."""
+    linger: float = 0.0
+    """Seconds that it stays after its last client."""
 
 
 class Lease(Record, frozen=True):

@@ -121,10 +121,11 @@ async def live(service: Service, listener: socket.socket) -> None:
     import uvicorn
 
     from backends.server.app import make_app
+    from backends.server.peers import OwnUserProtocol
 
     config = uvicorn.Config(
         make_app(service),
-        http="h11",
+        http=OwnUserProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from backends.rendezvous import Badge
 from backends.server import limits
 from backends.server.journal import Journal
 from backends.server.leases import Leases
+from backends.server.memory import resident_bytes
 from backends.server.questions import Questions
 from backends.server.refusals import Refused
 from backends.server.scheduler import About, Child, Scheduler
@@ -34,6 +36,7 @@ class Service:
         self.questions = Questions(self.scheduler.submit, self.scheduler.cancel)
         self.leases = Leases(settings.backend.lease, self._on_lease_end)
         self._badge = badge
+        self._started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self._linger = settings.backend.linger
         self._idle_since = time.monotonic()
         self._exit: asyncio.TimerHandle | None = None
@@ -69,7 +72,15 @@ class Service:
     def status(self) -> ServerStatus:
         """Say what is going on."""
         idle = time.monotonic() - self._idle_since if self.idle else 0.0
-        return ServerStatus(self.handshake(), self.questions.running(), self.leases.clients, round(idle, 3))
+        return ServerStatus(
+            handshake=self.handshake(),
+            questions=self.questions.running(),
+            clients=self.leases.clients,
+            idle_seconds=round(idle, 3),
+            started_at=self._started_at,
+            memory_bytes=resident_bytes(),
+            linger=self._linger,
+        )
 
     @property
     def idle(self) -> bool:
