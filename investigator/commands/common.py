@@ -40,14 +40,18 @@ def checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     return convert
 
 
-def add_backend(parser: argparse.ArgumentParser) -> None:
-    """Add which workbench, and how it runs."""
+def add_backend(parser: argparse.ArgumentParser, *, elsewhere: bool = True) -> None:
+    """Add which workbench, how it runs, and where."""
     group = parser.add_argument_group("workbench")
     group.add_argument(
         "--workbench", default="", metavar="NAME", help="bundled name or TOML file (default: the setting)"
     )
     group.add_argument("--device", default="", help="auto, cpu, cuda, cuda:1, mps (default: the setting)")
     group.add_argument("--dtype", default="", help="auto, float32, bfloat16, float16 (default: the setting)")
+    if elsewhere:
+        group.add_argument(
+            "--on", default="", metavar="HOST", help="where the model runs: whatever `ssh HOST` reaches (default: here)"
+        )
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

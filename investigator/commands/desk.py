@@ -83,6 +83,7 @@ def bench_of(options: Options, meter: Meter) -> api.Investigator:
         session=session,
         device=options.device,
         dtype=options.dtype,
+        on=options.on,
         settings=chosen,
         on_message=meter.note,
     )
