@@ -123,20 +123,16 @@ def _key(item: Any) -> str | None:
 def _rows(
     path: str, before: dict[str, Any], after: dict[str, Any], tolerance: float, order: str
 ) -> Iterator[Difference]:
-    for key, item in before.items():
-        if key in after:
-            yield from _walk(f"{path}[{key}]", "", item, after[key], tolerance, None)
-        else:
-            yield Difference(f"{path}[{key}]", "there", "missing", within=_at_the_end(item, before, order, tolerance))
-    for key, item in after.items():
-        if key not in before:
-            yield Difference(f"{path}[{key}]", "missing", "there", within=_at_the_end(item, after, order, tolerance))
+    for key in dict.fromkeys((*before, *after)):
+        if key in before and key in after:
+            yield from _walk(f"{path}[{key}]", "", before[key], after[key], tolerance, None)
+            continue
+        # A list that ends somewhere may end with either of two that are tied.
+        there = before if key in before else after
+        tied = len(before) == len(after) and _tied(there[key], list(there.values())[-1], order, tolerance)
+        shown = ("there", "missing") if key in before else ("missing", "there")
+        yield Difference(f"{path}[{key}]", *shown, within=tied)
     yield from _moved(path, before, after, tolerance, order)
-
-
-def _at_the_end(item: Any, among: dict[str, Any], order: str, tolerance: float) -> bool:
-    # A list that ends somewhere may end with either of two that are tied.
-    return _tied(item, list(among.values())[-1], order, tolerance)
 
 
 def _moved(

@@ -1,41 +1,28 @@
-"""The words by which an answer is found again: labels, texts, hypotheses, filters, messages."""
+"""The words by which an answer is found again: labels, texts, hypotheses, hits, filters, messages, verdicts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from investigator.events import Answer
-from investigator.records import (
-    CheckRow,
-    ExplanationRow,
-    Feature,
-    FeatureRow,
-    Figure,
-    HypothesisRow,
-    LabelRow,
-    LensRow,
-    Opened,
-    Result,
-    Row,
-)
+from investigator.records import Contrasted, Feature, Likely, Opened, Result
 from investigator.text import inert
-from investigator.wire import RankLabels, ShowFeatures, Test, Verb, Work
+from investigator.wire import Contrast, Find, RankLabels, ShowFeatures, Test, Verb, Work
 from sessions.ids import clean
 from sessions.records import verb_name
 
+_FIELDS = ("text", "message", "name", "document")
+"""Fields of rows that hold words, whatever the row's kind."""
 
-def _of_row(row: Row) -> Iterator[str]:
-    match row:
-        case FeatureRow():
-            yield from row.labels
-        case LabelRow() | ExplanationRow() | HypothesisRow():
-            yield row.text
-        case LensRow():
-            yield from (likely.text for likely in row.tokens)
-        case CheckRow():
-            yield row.message
-        case Figure():
-            yield row.name
+
+def _of_row(row: Any) -> Iterator[str]:
+    yield from (getattr(row, name) for name in _FIELDS if hasattr(row, name))
+    yield from getattr(row, "labels", ())
+    tokens = getattr(row, "tokens", ())
+    yield from (token.text for token in tokens if isinstance(token, Likely))
+    yield "".join(token for token in tokens if isinstance(token, str))
+    yield getattr(getattr(row, "score", None), "verdict", None) or ""
 
 
 def _of_result(result: Result | None) -> Iterator[str]:
@@ -45,6 +32,8 @@ def _of_result(result: Result | None) -> Iterator[str]:
         case Feature():
             yield f"latent {result.latent}"
             yield from (label.text for label in result.labels)
+        case Contrasted():
+            yield from (words for row in (result.left, result.right) for words in _of_row(row))
 
 
 def _of_verb(verb: Verb) -> Iterator[str]:
@@ -54,14 +43,18 @@ def _of_verb(verb: Verb) -> Iterator[str]:
             yield verb.filter
         case Test():
             yield from verb.hypotheses
+        case Contrast():
+            yield from (verb.left, verb.right)
+        case Find():
+            yield from (verb.text, verb.corpus)
         case Work():
             yield verb.command
 
 
 def words_of(verb: Verb, answer: Answer) -> str:
     """Return everything of an answer that a search should find, made inert, each text on its own line."""
-    rows: tuple[Row, ...] = getattr(answer.result, "rows", ()) or tuple(answer.rows.values())
+    rows = getattr(answer.result, "rows", ()) or tuple(answer.rows.values())
     texts = [*_of_verb(verb), *_of_result(answer.result), *(text for row in rows for text in _of_row(row))]
     if answer.error is not None:
         texts.append(answer.error.message)
-    return "\n".join(clean(inert(text)) for text in texts if text)
+    return "\n".join(clean(inert(text)) for text in dict.fromkeys(texts) if text)
