@@ -30,6 +30,7 @@ def make_app(service: Service) -> Starlette:
         ("POST", "/leases", routes.lease),
         ("DELETE", "/leases/{client}", routes.leave),
         ("GET", "/status", routes.status),
+        ("GET", "/openapi.json", routes.contract),
         ("POST", "/shutdown", routes.shutdown),
     ]
     return Starlette(
@@ -87,6 +88,12 @@ class Routes:
     async def status(self, request: Request) -> Response:
         """Say what is going on."""
         return _json(self._service.status())
+
+    async def contract(self, request: Request) -> Response:
+        """Return the protocol as an OpenAPI document."""
+        from backends.server.contract import document
+
+        return _json(document())
 
     async def shutdown(self, request: Request) -> Response:
         """End the process where nothing would be lost, or whatever it does with `force`."""

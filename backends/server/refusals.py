@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import get_args
 
 import msgspec
@@ -11,7 +12,9 @@ from investigator.errors import BadInput
 from investigator.wire import PROTOCOL, Lease, Open, Question, Verb
 
 VERBS = sorted(str(verb.__struct_config__.tag) for verb in get_args(Verb))
-_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-")
+NAME_PATTERN = "^[A-Za-z0-9._:-]{1,128}$"
+"""What an id or a client is called."""
+_NAME = re.compile("[A-Za-z0-9._:-]{1,128}")
 
 
 class Refused(BadInput):
@@ -59,7 +62,7 @@ def _verb_of(body: bytes) -> str | None:
 
 
 def _check_name(what: str, name: str) -> None:
-    if not 0 < len(name) <= 128 or not _NAME.issuperset(name):
+    if _NAME.fullmatch(name) is None:
         raise Refused(f"The {what} is not a name of 1 to 128 letters, digits, dots, colons, dashes and underscores.")
 
 
