@@ -149,16 +149,21 @@ def _decoder(engine: WorkbenchEngine, source: Decoder) -> Tensor:
 
 def _random(engine: WorkbenchEngine, source: Random) -> Tensor:
     """Return mean + C^(1/2) z, with z standard normal."""
-    root = engine.parts.once("root", f"{source.subject} {source.layer}", lambda: _root(engine, source))
+    root = covariance_root(engine, source.subject, source.layer)
     generator = torch.Generator().manual_seed(source.seed)
     drawn = root @ torch.randn(len(root), dtype=torch.float64, generator=generator)
     mean: Tensor = engine.parts.layer_statistics(source.subject).mean[source.layer]
     return mean + drawn.float()
 
 
-def _root(engine: WorkbenchEngine, source: Random) -> Tensor:
+def covariance_root(engine: WorkbenchEngine, subject: str, layer: int) -> Tensor:
+    """Return a root `[d, d]` of a layer's covariance, float64, made once."""
+    return engine.parts.once("root", f"{subject} {layer}", lambda: _root(engine, subject, layer))
+
+
+def _root(engine: WorkbenchEngine, subject: str, layer: int) -> Tensor:
     """Return a root of the layer's covariance, by eigenvalues: one of few tokens has no Cholesky factor."""
-    covariance = engine.parts.layer_statistics(source.subject).covariance[source.layer]
+    covariance = engine.parts.layer_statistics(subject).covariance[layer]
     values, vectors = torch.linalg.eigh(covariance.double())
     root: Tensor = vectors * values.clamp_min(0).sqrt()
     return root

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 from backends.engine.likelihood import Ids, PrefixStates, make_plan, score_grid, tokens_a_step
 from backends.engine.likelihood.states import bytes_a_source, one_prefix
 from backends.engine.readers.reader import Reader
+from backends.engine.subject import Subject
 
 if TYPE_CHECKING:
     from backends.engine.engine import WorkbenchEngine
@@ -20,48 +21,48 @@ WHOLE = 512
 """Background positions behind a hypothesis."""
 PART = 64
 """Background positions behind a label or a drawn text."""
-# Key/value states of all background positions are kept where they take no more than this.
+# Key/value states of all places of a panel are kept where they take no more than this.
 _MOST_BYTES = 256 << 20
 _MOST_TEXTS = 4096
 
 
-class Background:
-    """One reader's background positions `[n, d]` and the scores that texts got there.
+class Panel:
+    """A fixed list of places, each with its states before a text, and the scores that texts got there.
 
-    Positions are taken in blocks of a fixed size and each text is scored by itself, so that a text's numbers do not
+    Places are taken in blocks of a fixed size and each text is scored by itself, so that a text's numbers do not
     depend on what was asked before. What a stopped question left half done is continued by the next.
     """
 
-    def __init__(self, reader: Reader, vectors: Tensor) -> None:
-        self.reader = reader
-        self.vectors = vectors
-        self._rows = max(1, tokens_a_step(reader.subject) // reader.slots)
-        self._keeps = len(vectors) * bytes_a_source(reader.subject, reader.slots) <= _MOST_BYTES
+    def __init__(
+        self, subject: Subject, blocks: Sequence[range], compute: Callable[[range], PrefixStates], *, keeps: bool
+    ) -> None:
+        """Take the places in `blocks`, one after the other; `compute` makes a block's states."""
+        self.subject = subject
+        self._blocks = {block.start: block for block in blocks}
+        self._compute = compute
+        self._keeps = keeps
         self._states: dict[int, PrefixStates] = {}
         self._scores: OrderedDict[Ids, list[float]] = OrderedDict()
+        self.size = blocks[-1].stop if blocks else 0
+        """Number of places."""
 
-    @property
-    def size(self) -> int:
-        """Number of background positions."""
-        return len(self.vectors)
-
-    def scores(self, ids: Ids, count: int) -> tuple[float, ...]:
-        """Return a text's scores at the first `count` positions; empty before `fill` has made them."""
+    def scores(self, ids: Ids, count: int = WHOLE) -> tuple[float, ...]:
+        """Return a text's scores at the first `count` places; empty before `fill` has made them."""
         found = self._scores.get(ids, [])
         count = min(count, self.size)
         return tuple(found[:count]) if len(found) >= count else ()
 
-    def fill(self, ids: Ids, count: int) -> Iterator[int]:
-        """Score a text at the first `count` positions where that is not done; yields how many are, after each step."""
-        plan = make_plan([ids], tokens_a_step=tokens_a_step(self.reader.subject))
+    def fill(self, ids: Ids, count: int = WHOLE) -> Iterator[int]:
+        """Score a text at the first `count` places where that is not done; yields how many are, after each step."""
+        plan = make_plan([ids], tokens_a_step=tokens_a_step(self.subject))
         start = len(self._kept(ids))
         while start < min(count, self.size):
             if start not in self._states:
-                self._states[start] = self._compute(start)
+                self._make(start)
                 yield start
             states = self._states[start]
             block = [math.nan] * states.sources
-            for done in score_grid(self.reader.subject, states, plan):
+            for done in score_grid(self.subject, states, plan):
                 if len(done.texts):
                     block[done.sources.start : done.sources.stop] = done.scores[:, 0].tolist()
                 yield start
@@ -75,17 +76,36 @@ class Background:
             self._scores.popitem(last=False)
         return scores
 
-    def _compute(self, start: int) -> PrefixStates:
+    def _make(self, start: int) -> None:
         """Compute the key/value states of the block that starts here; the last ones go where not all can stay."""
         if not self._keeps:
             self._states.clear()
-        return one_prefix(self.reader.subject, self.reader.soft(self.vectors[start : start + self._rows]))
+        self._states[start] = self._compute(self._blocks[start])
 
     def _take(self, ids: Ids, start: int, block: list[float]) -> None:
         """Append a block, unless another question that ran in turns with this one did so first."""
         scores = self._kept(ids)
         if len(scores) == start:
             scores.extend(block)
+
+
+def blocks_of(count: int, rows: int) -> list[range]:
+    """Return 0..count cut into blocks of `rows`."""
+    return [range(start, min(start + rows, count)) for start in range(0, count, rows)]
+
+
+class Background(Panel):
+    """One reader's view of fixed vectors `[n, d]`: the layer's background positions, or controls in their place."""
+
+    def __init__(self, reader: Reader, vectors: Tensor) -> None:
+        self.reader = reader
+        self.vectors = vectors
+        rows = max(1, tokens_a_step(reader.subject) // reader.slots)
+        keeps = len(vectors) * bytes_a_source(reader.subject, reader.slots) <= _MOST_BYTES
+        super().__init__(reader.subject, blocks_of(len(vectors), rows), self._prefixes, keeps=keeps)
+
+    def _prefixes(self, block: range) -> PrefixStates:
+        return one_prefix(self.subject, self.reader.soft(self.vectors[block.start : block.stop]))
 
 
 def background_of(engine: WorkbenchEngine, reader: Reader) -> Background | None:
@@ -97,15 +117,15 @@ def background_of(engine: WorkbenchEngine, reader: Reader) -> Background | None:
     return engine.parts.once("background", reader.name, lambda: Background(reader, vectors))
 
 
-def filled(background: Background | None, texts: list[Ids], count: int) -> Iterator[tuple[int, int] | None]:
-    """Fill the background of several texts: yields None at each model step, and after it how far the work is.
+def filled(panel: Panel | None, texts: Sequence[Ids], count: int = WHOLE) -> Iterator[tuple[int, int] | None]:
+    """Fill the scores of several texts: yields None at each model step, and after it how far the work is.
 
     That is (places scored, places in all); nothing is yielded for what was scored before.
     """
-    if background is None:
+    if panel is None:
         return
-    count = min(count, background.size)
+    count = min(count, panel.size)
     for index, ids in enumerate(texts):
-        for known in background.fill(ids, count):
+        for known in panel.fill(ids, count):
             yield None
             yield index * count + known, len(texts) * count

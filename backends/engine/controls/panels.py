@@ -1,0 +1,57 @@
+"""A reader's controls as panels: the same places for every text, each scored once and kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from backends.engine.controls import vectors
+from backends.engine.likelihood import PrefixStates
+from backends.engine.likelihood.states import one_prefix
+from backends.engine.readers.backgrounds import Background, Panel, background_of
+from backends.engine.readers.reader import Reader
+
+if TYPE_CHECKING:
+    from backends.engine.engine import WorkbenchEngine
+
+# A reader that looks at distances has one panel of random vectors a source; so many sources' panels are kept.
+_MOST_DISTANCES = 8
+
+
+class Panels:
+    """The controls of one reader that are the same for every text and prompt."""
+
+    def __init__(self, engine: WorkbenchEngine, reader: Reader, background: Background) -> None:
+        self.engine, self.reader, self.background = engine, reader, background
+        self.covariance = Background(reader, vectors.of_covariance(engine, reader))
+        self.mean = Panel(reader.subject, [range(1)], self._mean, keeps=True)
+        self._norm: dict[float, Background] = {}
+
+    def norm(self, vector: torch.Tensor) -> Background:
+        """Return the random vectors as far from the layer's mean as `vector` `[d]`."""
+        distance = vectors.distance_of(self.engine, self.reader, vector)
+        if distance not in self._norm:
+            while len(self._norm) >= _MOST_DISTANCES:
+                del self._norm[next(iter(self._norm))]
+            self._norm[distance] = Background(self.reader, vectors.of_norm(self.engine, self.reader, distance))
+        return self._norm[distance]
+
+    def _mean(self, _: range) -> PrefixStates:
+        """Return the states at the mean input; where the map normalises, at the mean of its output.
+
+        A normalising map is affine in the unit vector u, so the soft prompt at the mean of u is the mean soft prompt.
+        """
+        if self.reader.mapper.card.form == "paper":
+            soft = self.reader.soft(vectors.layer_mean(self.engine, self.reader)[None])
+        else:
+            soft = self.reader.soft(self.background.vectors).mean(0, keepdim=True)
+        return one_prefix(self.reader.subject, soft)
+
+
+def panels_of(engine: WorkbenchEngine, reader: Reader) -> Panels | None:
+    """Return a reader's controls, made once; None where the workbench has no layer statistics."""
+    background = background_of(engine, reader)
+    if background is None:
+        return None
+    return engine.parts.once("controls", reader.name, lambda: Panels(engine, reader, background))

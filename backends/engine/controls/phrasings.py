@@ -1,0 +1,84 @@
+"""Phrasings: a hypothesis said in several ways, because small changes of wording move a score (L2EL, limitations)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from backends.engine.readers.prepared import Prepared, prepare
+from backends.engine.readers.reader import Reader
+from investigator.errors import BadInput
+
+SLOT = "{}"
+TEMPLATES = (SLOT, "text about {}", "references to {}")
+"""The default phrasings: the words as typed, and two frames that label writers use."""
+_FRAMES = (
+    "text about ",
+    "text related to ",
+    "references to ",
+    "mentions of ",
+    "words about ",
+    "words related to ",
+    "terms related to ",
+)
+MOST = 32
+"""Phrasings of one hypothesis; each costs as much as the first."""
+
+
+def check(templates: Sequence[str] | None, wordings: Mapping[str, Sequence[str]]) -> None:
+    """Raise BadInput where a template has no place for the hypothesis, or there are too many phrasings."""
+    for template in templates or ():
+        if SLOT not in template:
+            raise BadInput(f"The template {template!r} has no {SLOT} for the hypothesis.", f"Write it: {SLOT}.")
+    longest = max((len(own) for own in wordings.values()), default=0)
+    if len(TEMPLATES if templates is None else templates) + longest > MOST:
+        raise BadInput("There are too many phrasings.", f"Give at most {MOST} of one hypothesis.")
+
+
+def phrasings(text: str, templates: Sequence[str] | None, own: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the distinct phrasings of a hypothesis, in order; the user's own come last.
+
+    A default template frames what a hypothesis is about: one that already has a frame ("references to X") is said in
+    the other frames, not framed twice.
+    """
+    text = text.strip()
+    about = _core(text) if templates is None else text
+    given = TEMPLATES if templates is None else templates or (SLOT,)
+    framed = [text if template == SLOT else template.replace(SLOT, about) for template in given]
+    return tuple(dict.fromkeys([*framed, *(each.strip() for each in own)]))
+
+
+def _core(text: str) -> str:
+    frame = next((frame for frame in _FRAMES if text.casefold().startswith(frame)), "")
+    return text[len(frame) :] or text
+
+
+@dataclass(frozen=True)
+class Phrased:
+    """Hypotheses with their phrasings made ready for one number of slots."""
+
+    texts: tuple[str, ...]
+    prepared: Prepared
+    """All distinct phrasings, and the hypotheses as typed."""
+    wordings: tuple[tuple[int, ...], ...]
+    """Of each hypothesis, the indices of its phrasings in `prepared.texts`."""
+
+    def error(self, text: int) -> str:
+        """Return why a hypothesis cannot be scored, empty where it can: as typed it must, and one phrasing too."""
+        typed = self.prepared.errors.get(self.prepared.texts.index(self.texts[text]), "")
+        refused = [self.prepared.errors.get(index, "") for index in self.wordings[text]]
+        return typed or (refused[0] if all(refused) else "")
+
+    def valid(self, text: int) -> list[int]:
+        """Return the phrasings of a hypothesis that can be scored."""
+        return [] if self.error(text) else [i for i in self.wordings[text] if i not in self.prepared.errors]
+
+
+def phrased(
+    reader: Reader, texts: Sequence[str], templates: Sequence[str] | None, own: Mapping[str, Sequence[str]]
+) -> Phrased:
+    """Make hypotheses and their phrasings ready for a reader."""
+    ways = [phrasings(text, templates, own.get(text, ())) for text in texts]
+    prepared = prepare(reader.subject, [*texts, *(way for each in ways for way in each)], slots=reader.slots)
+    where = {text: index for index, text in enumerate(prepared.texts)}
+    return Phrased(tuple(texts), prepared, tuple(tuple(where[way] for way in each) for each in ways))
