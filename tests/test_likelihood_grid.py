@@ -12,12 +12,19 @@ import torch
 from torch import Tensor
 
 import tiny
-from backends.engine.likelihood import grid_table, make_plan, pair_scores, score_many, score_pairs
-from backends.engine.likelihood.plan import ROW
+from backends.engine.likelihood import Plan, grid_table, make_plan, pair_scores, score_many, score_pairs
 from backends.engine.likelihood.trie import make_trie
 
 Texts = list[tuple[int, ...]]
 SHARED: Texts = [(5, 6, 7), (5, 6, 8), (5, 6), (5,), (9,), (5, 6, 7, 10, 11), (9, 9, 9), (12,), (5, 6, 7), (40, 41, 42)]
+
+
+def table_of(subject: Any, plan: Plan, count: int = 1) -> Tensor:
+    """Return the scores that a walk of the plan gives."""
+    table = torch.full((count, plan.texts), torch.nan, dtype=torch.float64)
+    for done in score_many(subject, prompts(count), plan):
+        table[done.sources.start : done.sources.stop, done.texts] = done.scores
+    return table
 
 
 def many(count: int, seed: int = 0, vocabulary: int = 6, longest: int = 9) -> Texts:
@@ -60,7 +67,7 @@ def test_shared_nested_single_and_repeated_texts_score_as_one_at_a_time(subject:
 
 def test_a_trie_of_many_rows_scores_as_one_at_a_time(subject: Any) -> None:
     soft, texts = prompts(1), many(220)
-    plan = make_plan(texts, tokens_a_step=2 * ROW)
+    plan = make_plan(texts, tokens_a_step=128)
     assert plan.trunk > 0
     assert len(plan.steps) > 3
     table = torch.full((1, len(texts)), torch.nan, dtype=torch.float64)
@@ -73,7 +80,8 @@ def test_many_rows_under_several_sources_keep_their_trunks_apart(subject: Any) -
     soft, texts = prompts(2), many(150, seed=5)
     table = grid_table(subject, soft, texts)
     for source in range(2):
-        torch.testing.assert_close(table[source : source + 1], grid_table(subject, soft[source : source + 1], texts))
+        alone = grid_table(subject, soft[source : source + 1], texts)
+        torch.testing.assert_close(table[source : source + 1], alone, rtol=0, atol=1e-5)
     assert_equal(subject, soft, texts[:20], table)
 
 
@@ -121,32 +129,41 @@ class Counting:
 def test_the_prefix_and_each_distinct_beginning_are_computed_once(tmp_path: Path) -> None:
     counting = Counting(tiny.load_subject(tiny.make_subject(tmp_path)))
     texts = many(400, seed=4)
-    plan = make_plan(texts, tokens_a_step=4 * ROW)
-    computed = Counter(int(node) for step in plan.steps for node in step.nodes.reshape(-1) if node >= 0)
+    plan = make_plan(texts, tokens_a_step=256)
     beginnings = {ids[: end + 1] for ids in texts for end in range(len(ids))}
-    assert set(computed.values()) == {1}
-    assert len(computed) == len(beginnings)
     list(score_many(counting, prompts(1), plan))
     assert counting.prefixes == 1
     assert counting.passes == 1 + len(plan.steps)
-    by_token = Counter(ids[end] for ids in beginnings for end in [len(ids) - 1])
     seen = Counter(int(token) for ids, _ in counting.rows for token in ids.reshape(-1))
-    assert all(seen[token] >= count for token, count in by_token.items() if token)
-    assert sum(seen.values()) <= 1.25 * len(beginnings) + ROW
+    assert seen == Counter(ids[-1] for ids in beginnings)
 
 
-def test_ancestors_of_a_row_are_ready_before_it() -> None:
+@pytest.mark.parametrize("trunk", [1, 40, 10_000])
+def test_a_step_needs_only_what_is_kept_when_it_runs(trunk: int) -> None:
     texts = many(900, seed=6, vocabulary=5, longest=11)
-    plan = make_plan(texts, tokens_a_step=ROW)
-    ready: set[int] = set()
+    plan = make_plan(texts, tokens_a_step=64, trunk=trunk)
+    store: dict[int, int] = {}
+    done: Counter[int] = Counter()
     for step in plan.steps:
-        for row, path in zip(step.nodes, step.path, strict=True):
-            nodes = {int(node) for node in row if node >= 0}
-            reach = ready | nodes
-            assert {int(node) for node in path if node >= 0} <= ready
-            for node in nodes:
-                assert set(plan.trie.ancestors(node)) <= reach
-        ready |= {int(node) for node in step.nodes.reshape(-1) if node >= 0}
+        done.update(step.nodes.tolist())
+        for group in step.groups:
+            heads = step.nodes[group.start : group.start + group.rows * group.length : group.length]
+            for head, places, depth in zip(heads, group.fetch, group.depths, strict=True):
+                wanted = plan.trie.ancestors(int(head))[::-1]
+                assert [store[int(place)] for place in places[:depth]] == wanted
+        if step.keep >= 0:
+            store.update((step.keep + place, int(node)) for place, node in enumerate(step.nodes))
+    assert set(done.values()) == {1}
+    assert len(done) == plan.trie.size
+    assert max(store) < plan.trunk
+
+
+def test_little_room_for_the_trunk_gives_the_same_scores(tmp_path: Path) -> None:
+    subject = tiny.load_subject(tiny.make_subject(tmp_path))
+    texts = many(500, seed=9)
+    roomy, tight = (make_plan(texts, tokens_a_step=64, trunk=room) for room in (10_000, 16))
+    assert tight.trunk < roomy.trunk / 2
+    torch.testing.assert_close(table_of(subject, roomy), table_of(subject, tight))
 
 
 def test_trie_paths_spell_the_texts() -> None:
@@ -160,7 +177,7 @@ def test_trie_paths_spell_the_texts() -> None:
 
 def test_closing_the_generator_stops_the_work(tmp_path: Path) -> None:
     counting = Counting(tiny.load_subject(tiny.make_subject(tmp_path)))
-    steps = score_many(counting, prompts(1), make_plan(many(400), tokens_a_step=ROW))
+    steps = score_many(counting, prompts(1), make_plan(many(400), tokens_a_step=64))
     next(steps)
     passes = counting.passes
     steps.close()  # type: ignore[attr-defined]

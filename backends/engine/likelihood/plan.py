@@ -1,8 +1,9 @@
 """The batch plan of a trie: which nodes are computed together, each of them once.
 
-Depth-first order is cut into rows of nodes that attend to each other as a tree. A row needs the key/value states of
-ancestors that stand in earlier rows; these few nodes are the trunk, computed first and kept. The trunk is itself a
-trie, cut the same way, until it fits one row. Nothing here depends on time or free memory.
+The trie is cut into segments, runs of nodes without a branch. Segments that something branches off are the trunk, whose
+key/value states are kept; the others, most nodes, are tails that belong to one text. A block is a stretch of the trie
+whose trunk fits the room: its trunk runs level by level, then all its tails, then its room is used again. Nothing here
+depends on time or free memory.
 """
 
 from __future__ import annotations
@@ -11,52 +12,60 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from backends.engine.likelihood.segments import TAILS, Segments, make_segments
 from backends.engine.likelihood.texts import Ids
 from backends.engine.likelihood.trie import Ints, Trie, make_trie
 
-# Attention inside a row costs about 4 * width * row operations a token and layer, a longer row means a smaller trunk.
-ROW = 64
+# 16,384 nodes of the bundled model (12 KiB each in float32) take 192 MiB.
+TRUNK = 16384
+END = -1
+"""Stands for the end-of-text token where values are read."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """Nodes computed together: `nodes` in depth-first order, and the kept ancestors that they attend to."""
+class Group:
+    """Segments of one length that stand together in a step; they attend to the trunk and to themselves."""
 
-    nodes: tuple[int, ...]
-    path: tuple[int, ...]
+    start: int
+    """The first one's place in the step."""
+    length: int
+    fetch: Ints
+    """[rows, most ancestors] the ancestors' places in the kept trunk, 0 where there are fewer."""
+    depths: Ints
+    """[rows] how many ancestors each has."""
+
+    @property
+    def rows(self) -> int:
+        """Return the number of segments."""
+        return len(self.depths)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One forward pass: rows padded to one width and one path length."""
+    """One forward pass over packed segments, without padding."""
 
     nodes: Ints
-    """[rows, width] node, or -1 where padded."""
-    path: Ints
-    """[rows, longest path] ancestor outside the row, or -1 where padded."""
-    visible: NDArray[np.bool_]
-    """[rows, width, longest path + width] which path nodes and which nodes of its row each node attends to."""
+    """[positions]."""
     tokens: Ints
-    """[rows, width] the nodes' tokens, 0 where padded."""
+    """[positions] the nodes' tokens."""
     depths: Ints
-    """[rows, longest path + width] depth of every path node and node, 0 where padded."""
-    fetch: Ints
-    """[rows, longest path] the path nodes' places in the kept trunk, 0 where padded."""
-    keep: Ints
-    """[rows, width] place in the kept trunk, or -1."""
-    children: Ints
-    """[3, n] flat position in this step, child node, child's token: the values to read off the logits."""
-    endings: Ints
-    """[2, n] flat position in this step, text: where the end-of-text token is read."""
+    """[positions] the nodes' depths."""
+    groups: tuple[Group, ...]
+    keep: int
+    """Place in the kept trunk of the first node, the others follow; -1 where nothing is kept."""
+    reads: Ints
+    """[3, n] place in the step, token (END: end of text) and what to read: a child node, or nodes + 1 + text."""
+    texts: Ints
+    """Texts that are complete after it."""
 
     @property
     def size(self) -> int:
-        """Return the number of positions computed, padding included."""
-        return int(self.nodes.size)
+        """Return the number of positions computed."""
+        return len(self.nodes)
 
 
 @dataclass(frozen=True)
@@ -66,16 +75,17 @@ class Plan:
     trie: Trie
     steps: tuple[Step, ...]
     trunk: int
-    """Number of nodes whose key/value states are kept."""
+    """Number of nodes whose key/value states are kept at once."""
     lengths: Ints
     """[texts] number of scored tokens, the end included."""
+    tokens_a_step: int
 
     @property
     def texts(self) -> int:
         """Return the number of texts."""
         return len(self.lengths)
 
-    @property
+    @cached_property
     def first_tokens(self) -> Ints:
         """Return the nodes that are texts' first tokens: their values are read off the soft prompt's last slot."""
         found: Ints = np.flatnonzero(self.trie.parents < 0)
@@ -87,96 +97,88 @@ class Plan:
         digest = hashlib.blake2b(digest_size=6)
         for step in self.steps:
             digest.update(step.nodes.tobytes())
-        return f"trie rows={ROW} steps={len(self.steps)} nodes={self.trie.size} trunk={self.trunk} {digest.hexdigest()}"
+        counts = f"steps={len(self.steps)} nodes={self.trie.size} trunk={self.trunk}"
+        return f"trie {self.tokens_a_step} nodes a step {counts} {digest.hexdigest()}"
 
 
-def make_plan(texts: Sequence[Ids], *, tokens_a_step: int) -> Plan:
-    """Plan the scoring of non-empty texts in steps of at most about `tokens_a_step` nodes."""
+def make_plan(texts: Sequence[Ids], *, tokens_a_step: int, trunk: int = TRUNK) -> Plan:
+    """Plan the scoring of non-empty texts in steps of about `tokens_a_step` nodes, keeping about `trunk` at a time."""
     trie = make_trie(texts)
-    levels = _levels(trie)
-    trunk = sorted({node for level in levels[1:] for row in level for node in row.nodes})
-    place = np.full(trie.size, -1, dtype=np.int64)
-    place[trunk] = np.arange(len(trunk))
-    rows_a_step = max(1, tokens_a_step // ROW)
-    children, endings = _readings(trie)
+    segments = make_segments(trie, trunk)
+    nodes = segments.nodes()
+    place = _places(trie, segments, nodes)
+    cuts = _cuts(segments, tokens_a_step)
+    edges = np.concatenate([[0], np.cumsum(segments.lengths)])[cuts]
+    reads = _reads(trie, nodes, edges)
+    stretches = zip(pairwise(cuts), pairwise(edges), reads, strict=True)
     steps = [
-        _step(trie, level[start : start + rows_a_step], place, children, endings)
-        for level in reversed(levels)
-        for start in range(0, len(level), rows_a_step)
+        _step(trie, segments.part(first, last), nodes[begin:end], place, found)
+        for (first, last), (begin, end), found in stretches
     ]
-    return Plan(trie, tuple(steps), len(trunk), np.array([len(ids) + 1 for ids in texts], dtype=np.int64))
+    lengths = np.fromiter((len(ids) + 1 for ids in texts), dtype=np.int64, count=len(texts))
+    return Plan(trie, tuple(steps), int(place.max(initial=-1)) + 1, lengths, tokens_a_step)
 
 
-def _levels(trie: Trie) -> list[list[Row]]:
-    """Return rows level by level; level 0 are the leaves' rows, each further level the trunk of the one before."""
-    levels = []
-    nodes = list(range(trie.size))
-    while nodes:
-        cut = [nodes[start : start + ROW] for start in range(0, len(nodes), ROW)]
-        trunk = {ancestor for row in cut[1:] for ancestor in trie.ancestors(row[0])}
-        rows = [_row(trie, [node for node in row if node not in trunk]) for row in cut]
-        levels.append([row for row in rows if row.nodes])
-        nodes = sorted(trunk)
-    return levels
+def _places(trie: Trie, segments: Segments, nodes: Ints) -> Ints:
+    """Return each node's place in the kept trunk, -1 for those of tails: the top's first, then each block's anew."""
+    block = np.repeat(segments.blocks, segments.lengths)
+    inner = np.repeat(segments.waves, segments.lengths) < TAILS
+    counts = np.cumsum(inner)
+    starts = np.searchsorted(block, np.arange(block.max(initial=0) + 1))
+    before = np.concatenate([[0], counts])[starts]
+    top = int(inner[block == 0].sum())
+    place = np.full(trie.size, -1, dtype=np.int64)
+    place[nodes] = np.where(inner, counts - 1 - before[block] + np.where(block > 0, top, 0), -1)
+    return place
 
 
-def _row(trie: Trie, nodes: list[int]) -> Row:
-    inside = set(nodes)
-    outside = {ancestor for node in nodes for ancestor in trie.ancestors(node)} - inside
-    return Row(tuple(nodes), tuple(sorted(outside)))
-
-
-def _readings(trie: Trie) -> tuple[list[list[int]], list[list[int]]]:
-    children: list[list[int]] = [[] for _ in range(trie.size)]
-    endings: list[list[int]] = [[] for _ in range(trie.size)]
-    for node, parent in enumerate(trie.parents):
-        if parent >= 0:
-            children[parent].append(node)
-    for text, end in enumerate(trie.ends):
-        endings[end].append(text)
-    return children, endings
-
-
-def _table(rows: list[list[int]]) -> Ints:
-    table = np.full((len(rows), max(map(len, rows))), -1, dtype=np.int64)
-    for line, row in zip(table, rows, strict=True):
-        line[: len(row)] = row
-    return table
-
-
-def _visible(trie: Trie, nodes: Ints, path: Ints) -> NDArray[np.bool_]:
-    """Return [rows, width, path + width]: the node itself and its ancestors; a padded node sees itself alone."""
-    rows, width = nodes.shape
-    visible = np.zeros((rows, width, path.shape[1] + width), dtype=bool)
-    visible[:, np.arange(width), path.shape[1] + np.arange(width)] = True
-    for row in range(rows):
-        where = {int(node): at for at, node in enumerate([*path[row], *nodes[row]]) if node >= 0}
-        for at, node in enumerate(nodes[row]):
-            if node >= 0:
-                visible[row, at, [where[ancestor] for ancestor in trie.ancestors(int(node))]] = True
-    return visible
-
-
-def _taken(values: Ints, nodes: Ints) -> Ints:
-    """Return `values` at the nodes, 0 where padded."""
-    taken: Ints = np.where(nodes >= 0, values[nodes], 0)
-    return taken
-
-
-def _step(trie: Trie, rows: list[Row], place: Ints, children: list[list[int]], endings: list[list[int]]) -> Step:
-    nodes = _table([list(row.nodes) for row in rows])
-    path = _table([list(row.path) for row in rows])
-    flat = [(int(at), int(nodes.flat[at])) for at in np.flatnonzero(nodes.reshape(-1) >= 0)]
-    born = [(at, child, int(trie.tokens[child])) for at, node in flat for child in children[node]]
-    ended = [(at, text) for at, node in flat for text in endings[node]]
-    return Step(
-        nodes=nodes,
-        path=path,
-        visible=_visible(trie, nodes, path),
-        tokens=_taken(trie.tokens, nodes),
-        depths=_taken(trie.depths, np.concatenate([path, nodes], axis=1)),
-        fetch=_taken(place, path),
-        keep=np.where(nodes >= 0, place[nodes], -1),
-        children=np.array(born, dtype=np.int64).reshape(-1, 3).T.copy(),
-        endings=np.array(ended, dtype=np.int64).reshape(-1, 2).T.copy(),
+def _cuts(segments: Segments, room: int) -> Ints:
+    """Return where steps begin, in segments, and the end: equal shares of each wave."""
+    run = np.stack([segments.blocks, segments.waves])
+    begins = (
+        np.flatnonzero(np.r_[True, (run[:, 1:] != run[:, :-1]).any(0)]) if run.size else np.zeros(0, dtype=np.int64)
     )
+    before = np.concatenate([[0], np.cumsum(segments.lengths)])
+    cuts = []
+    for first, last in zip(begins, [*begins[1:], len(segments.lengths)], strict=True):
+        total = before[last] - before[first]
+        share = total / -(-total // room)
+        index = ((before[first:last] - before[first]) / share).astype(np.int64)
+        cuts.append(first + np.flatnonzero(np.r_[True, index[1:] != index[:-1]]))
+    return np.concatenate([*cuts, [len(segments.lengths)]]).astype(np.int64)
+
+
+def _reads(trie: Trie, nodes: Ints, edges: Ints) -> list[Ints]:
+    """Return each step's reads, in the order of places."""
+    at = np.empty(trie.size, dtype=np.int64)
+    at[nodes] = np.arange(trie.size)
+    born = np.flatnonzero(trie.parents >= 0)
+    texts = np.arange(len(trie.ends))
+    places = np.concatenate([at[trie.parents[born]], at[trie.ends]])
+    tokens = np.concatenate([trie.tokens[born], np.full(len(texts), END)])
+    targets = np.concatenate([born, trie.size + 1 + texts])
+    order = np.argsort(places, kind="stable")
+    table = np.stack([places, tokens, targets])[:, order]
+    found = np.split(table, np.searchsorted(table[0], edges[1:-1]), axis=1)
+    for start, part in zip(edges, found, strict=False):
+        part[0] -= start
+    return found[: len(edges) - 1]
+
+
+def _step(trie: Trie, segments: Segments, nodes: Ints, place: Ints, reads: Ints) -> Step:
+    before = np.cumsum(segments.lengths) - segments.lengths
+    changes = np.flatnonzero(np.diff(segments.lengths)) + 1
+    groups = [
+        _group(trie, segments.starts[rows], int(segments.lengths[rows[0]]), place, int(before[rows[0]]))
+        for rows in np.split(np.arange(len(before)), changes)
+    ]
+    texts = reads[2, reads[1] == END] - trie.size - 1
+    return Step(nodes, trie.tokens[nodes], trie.depths[nodes], tuple(groups), int(place[nodes[0]]), reads, texts)
+
+
+def _group(trie: Trie, starts: Ints, length: int, place: Ints, start: int) -> Group:
+    depths = trie.depths[starts]
+    most = int(depths.max())
+    ancestors = trie.paths[trie.born[starts], :most]
+    fetch = np.where(np.arange(most) < depths[:, None], place[np.minimum(ancestors, trie.size - 1)], 0)
+    return Group(start, length, fetch, depths)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,8 @@ class Trie:
     """[texts] the node at which each text ends."""
     paths: Ints
     """[texts, longest] the nodes of each text; filled up with `len(tokens)`."""
+    born: Ints
+    """[nodes] a text that passes through each node."""
 
     @property
     def size(self) -> int:
@@ -40,41 +44,70 @@ class Trie:
             found.append(node)
         return found
 
+    @cached_property
+    def by_depth(self) -> tuple[Ints, ...]:
+        """Return the nodes of each depth."""
+        order = np.argsort(self.depths, kind="stable")
+        return tuple(np.split(order, np.cumsum(np.bincount(self.depths))[:-1])) if self.size else ()
 
-def _shared(left: Ids, right: Ids) -> int:
-    shared = 0
-    for a, b in zip(left, right, strict=False):
-        if a != b:
-            break
-        shared += 1
-    return shared
+    @cached_property
+    def sizes(self) -> Ints:
+        """Return the number of nodes in each node's subtree, itself counted."""
+        sizes = np.ones(self.size, dtype=np.int64)
+        for nodes in reversed(self.by_depth[1:]):
+            np.add.at(sizes, self.parents[nodes], sizes[nodes])
+        return sizes
+
+    @cached_property
+    def families(self) -> Ints:
+        """Return the number of children of each node."""
+        found: Ints = np.bincount(self.parents[self.parents >= 0], minlength=self.size)
+        return found
 
 
 def make_trie(texts: Sequence[Ids]) -> Trie:
     """Build the trie of non-empty texts; equal texts share all their nodes."""
-    tokens: list[int] = []
-    parents: list[int] = []
-    paths: list[list[int]] = [[] for _ in texts]
-    path: list[int] = []
-    previous: Ids = ()
-    for index in sorted(range(len(texts)), key=lambda i: texts[i]):
-        ids = texts[index]
-        del path[_shared(previous, ids) :]
-        for token in ids[len(path) :]:
-            parents.append(path[-1] if path else -1)
-            path.append(len(tokens))
-            tokens.append(token)
-        paths[index], previous = list(path), ids
-    return _packed(tokens, parents, paths)
+    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    longest = int(lengths.max(initial=0))
+    inside = np.arange(longest) < lengths[:, None]
+    table = np.full(inside.shape, -1, dtype=np.int64)
+    table[inside] = np.fromiter(chain.from_iterable(texts), dtype=np.int64, count=int(lengths.sum()))
+    order = _sorted(table)
+    table, inside = table[order], inside[order]
+    fresh = inside & ~_as_before(table)
+    paths = np.where(fresh, np.cumsum(fresh).reshape(fresh.shape) - 1, -1)
+    np.maximum.accumulate(paths, axis=0, out=paths)
+    return _trie(table, inside, fresh, paths, order)
 
 
-def _packed(tokens: list[int], parents: list[int], paths: list[list[int]]) -> Trie:
-    depths = np.zeros(len(tokens), dtype=np.int64)
-    for node, parent in enumerate(parents):
-        if parent >= 0:
-            depths[node] = depths[parent] + 1
-    padded = np.full((len(paths), max(map(len, paths), default=0)), len(tokens), dtype=np.int64)
-    for row, path in zip(padded, paths, strict=True):
-        row[: len(path)] = path
-    ends = np.array([path[-1] for path in paths], dtype=np.int64)
-    return Trie(np.array(tokens, dtype=np.int64), np.array(parents, dtype=np.int64), depths, ends, padded)
+def _sorted(table: Ints) -> Ints:
+    """Return the order of rows as sequences, a beginning before what goes on."""
+    if not table.size:
+        return np.arange(len(table))
+    # Big-endian bytes sort like the numbers, and comparing bytes is one call a pair.
+    keys = np.ascontiguousarray((table + 1).astype(">u4")).view(f"S{4 * table.shape[1]}")[:, 0]
+    return np.argsort(keys, kind="stable")
+
+
+def _as_before(table: Ints) -> NDArray[np.bool_]:
+    """Return where a row is still equal to the row before it."""
+    same = np.zeros(table.shape, dtype=bool)
+    same[1:] = np.logical_and.accumulate(table[1:] == table[:-1], axis=1)
+    return same
+
+
+def _trie(table: Ints, inside: NDArray[np.bool_], fresh: NDArray[np.bool_], paths: Ints, order: Ints) -> Trie:
+    rows, depths = np.nonzero(fresh)
+    before = np.pad(paths, ((0, 0), (1, 0)), constant_values=-1)
+    padded = np.where(inside, paths, len(rows))
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    lengths = inside.sum(1)
+    return Trie(
+        tokens=table[fresh],
+        parents=before[:, :-1][fresh],
+        depths=depths,
+        ends=paths[np.arange(len(paths)), lengths - 1][back] if len(paths) else np.zeros(0, dtype=np.int64),
+        paths=padded[back],
+        born=order[rows],
+    )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from backends.engine.likelihood import GridScores, Ids, Plan, make_plan, score_many, tokens_a_step
-from backends.engine.likelihood.plan import ROW
+from backends.engine.likelihood.plan import TRUNK
 from backends.engine.likelihood.texts import encode_texts
 from backends.engine.readers.reader import Reader
 from backends.engine.subject import Subject
@@ -67,4 +67,4 @@ def score_prepared(subject: Subject, soft: Tensor, prepared: Prepared) -> Iterat
 
 def plan_name(subject: Subject) -> str:
     """Return what provenance records of the batch plan: with the texts' fingerprint it decides every batch."""
-    return f"trie, {ROW} nodes a row, {tokens_a_step(subject)} nodes a step"
+    return f"trie, {tokens_a_step(subject)} nodes a step, {TRUNK} kept at a time"
