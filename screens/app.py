@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events
 from textual.app import App
 from textual.binding import BindingType
+from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.signal import Signal
@@ -18,8 +19,9 @@ from investigator.errors import InvestigatorError
 from investigator.settings import Settings
 from screens import keys, marks, themes, trace, workers
 from screens.commands import provider
+from screens.desk import Desk
 from screens.link import Connect, Link, Status
-from screens.messages import OpenAnswer, OpenFeature, OpenPrompt
+from screens.messages import FindText, OpenAnswer, OpenFeature, OpenHypothesis, OpenPrompt
 from screens.work import Asker, Work
 
 if TYPE_CHECKING:
@@ -34,6 +36,18 @@ def _bench() -> Screen[None]:
     return BenchScreen()
 
 
+def _hypotheses() -> Screen[None]:
+    from screens.hypotheses import HypothesesScreen
+
+    return HypothesesScreen()
+
+
+def _corpus() -> Screen[None]:
+    from screens.corpus import CorpusScreen
+
+    return CorpusScreen()
+
+
 def _notebook() -> Screen[None]:
     from screens.notebook import NotebookScreen
 
@@ -45,7 +59,7 @@ class InvestigatorApp(App[None]):
 
     TITLE = "Investigator"
     CSS_PATH = "app.tcss"
-    MODES = {"bench": _bench, "notebook": _notebook}
+    MODES = {"bench": _bench, "hypotheses": _hypotheses, "corpus": _corpus, "notebook": _notebook}
     DEFAULT_MODE = "bench"
     COMMANDS = {provider}
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("app")
@@ -73,6 +87,7 @@ class InvestigatorApp(App[None]):
         self._troubles = troubles
         self.marks = marks.choose(settings.app.marks)
         self.asker = Asker(self)
+        self.desk = Desk()
         self.link = Link(self, connect)
         self.link_changed: Signal[Status] = Signal(self, "link")
         self.work_changed: Signal[Work] = Signal(self, "work")
@@ -178,11 +193,19 @@ class InvestigatorApp(App[None]):
 
     async def on_open_prompt(self, message: OpenPrompt) -> None:
         """Open a prompt on the bench, from any screen."""
-        await self._to_bench(message)
+        await self._to("bench", message, OpenPrompt(message.prompt, message.hypothesis))
 
     async def on_open_answer(self, message: OpenAnswer) -> None:
         """Show a saved answer on the bench, from any screen."""
-        await self._to_bench(message)
+        await self._to("bench", message, OpenAnswer(message.answer_id, message.row_key))
+
+    async def on_open_hypothesis(self, message: OpenHypothesis) -> None:
+        """Show a tested hypothesis on the bench, from any screen."""
+        await self._to("bench", message, OpenHypothesis(message.trial))
+
+    async def on_find_text(self, message: FindText) -> None:
+        """Look for a sentence in the corpus, from any screen."""
+        await self._to("corpus", message, FindText(message.text, message.saved))
 
     def on_open_feature(self, message: OpenFeature) -> None:
         """Open a latent's page."""
@@ -191,15 +214,12 @@ class InvestigatorApp(App[None]):
         message.stop()
         self.push_screen(FeatureScreen(message.latent, message.sae))
 
-    async def _to_bench(self, message: OpenPrompt | OpenAnswer) -> None:
+    async def _to(self, mode: str, message: Message, copy: Message) -> None:
+        """Show a mode's screen and hand it what came from another one."""
         message.stop()
-        if self.current_mode != "bench":
-            await self.switch_mode("bench")
-        bench = self.screen_stack[0]
-        if isinstance(message, OpenPrompt):
-            bench.post_message(OpenPrompt(message.prompt))
-        else:
-            bench.post_message(OpenAnswer(message.answer_id, message.row_key))
+        if self.current_mode != mode:
+            await self.switch_mode(mode)
+        self.screen_stack[0].post_message(copy)
 
     def action_stop_work(self) -> None:
         """Stop the work of the screen below all sheets."""

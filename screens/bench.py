@@ -13,14 +13,14 @@ from textual.widgets import Input, Static
 
 from investigator.records import Lens, Opened
 from investigator.wire import Open
-from screens import bench_draw, late, trace, workers
+from screens import bench_draw, late, seeding, trace, workers
 from screens.bench_ask import Asking
 from screens.bench_keys import BenchKeys
 from screens.bench_panes import Panes
 from screens.bench_place import Place
 from screens.bench_row_actions import RowActions
 from screens.link import Status
-from screens.messages import FindingsChanged, OpenAnswer, OpenPrompt, WorkChanged
+from screens.messages import FindingsChanged, OpenAnswer, OpenHypothesis, OpenPrompt, WorkChanged
 from screens.widgets.explanation_table import ExplanationPane
 from screens.widgets.feature_table import FeaturePane
 from screens.widgets.findings_list import FindingsList
@@ -139,6 +139,7 @@ class BenchScreen(BenchKeys):
     def go(self, place: Place) -> None:
         """Put the cursor somewhere and ask what belongs there."""
         old, self.place = self.place, place
+        self.app.desk.place = place
         if old is None or old.opened is not place.opened or old.position != place.position:
             self.lens = None
         bench_draw.place(self)
@@ -189,7 +190,10 @@ class BenchScreen(BenchKeys):
             bench_draw.place(self)
 
     async def _pane_changed(self, pane: Pane, work: Work) -> None:
-        pane.take(work, self.asking.place_of(work))
+        place = self.asking.place_of(work)
+        pane.take(work, place)
+        if pane is self.explanations and place is not None:
+            self.app.desk.drew(place.source, pane.all_texts())
         if work.state == "done":
             trace.mark_painted(pane.table, pane.SLOT, id=work.id)
             self._load_late()
@@ -204,6 +208,7 @@ class BenchScreen(BenchKeys):
 
     async def _loading_late(self) -> None:
         await late.load()
+        await seeding.seed(self.app)
         if self.is_mounted:
             await bench_draw.plot(self)
 
@@ -264,7 +269,20 @@ class BenchScreen(BenchKeys):
     def on_open_prompt(self, message: OpenPrompt) -> None:
         """Open a prompt that another screen names."""
         message.stop()
+        if message.hypothesis:
+            self.hypothesis.show_text(message.hypothesis)
         self.open_text(message.prompt)
+
+    def on_open_hypothesis(self, message: OpenHypothesis) -> None:
+        """Show a tested hypothesis at its place; nothing is asked for it again."""
+        message.stop()
+        self.row_actions.show_trial(message.trial)
+
+    def on_screen_resume(self) -> None:
+        """Follow the place that another screen has moved to."""
+        place = self.app.desk.place
+        if place is not None and place is not self.place and self.is_mounted:
+            self.go(place)
 
     async def on_open_answer(self, message: OpenAnswer) -> None:
         """Show a saved answer as it was."""

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from textual.timer import Timer
 
-from investigator.wire import Open, ShowLens, Test, Verb
+from investigator.wire import Open, ShowLens, Verb
 from screens.bench_place import Place
+from screens.desk import Trial
+from screens.sentence import parse
 from screens.widgets.feature_table import nowhere
 from screens.widgets.pane import Pane
 from screens.work import Work
@@ -72,13 +74,15 @@ class Asking:
         """Score a sentence here and at every token."""
         place, bar = self.bench.place, self.bench.hypothesis
         readers = self.bench.app.layers_with_reader
-        if not text or place is None:
+        if not parse(text) or place is None:
             return
         if place.layer not in readers:
             bar.refuse(nowhere("reader", place, readers))
         else:
-            verb = Test((text,), (place.source,), scope="positions")
-            bar.take(self._ask(verb, bar.SLOT, place), place)
+            desk, sentence = self.bench.app.desk, parse(text)
+            work = self._ask(desk.verb(place, sentence), bar.SLOT, place)
+            desk.add(Trial(sentence, place, work))
+            bar.take(work, place)
 
     def again(self) -> None:
         """Ask again what a broken link left unanswered."""

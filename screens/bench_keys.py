@@ -127,6 +127,14 @@ class BenchKeys(BaseScreen[None]):
         """Show what the row's score is made of."""
         self.row_actions.why()
 
+    def action_test_row(self) -> None:
+        """Test the selected row's text as a hypothesis."""
+        self.row_actions.test()
+
+    def action_find(self) -> None:
+        """Look for the selected row's text, or the hypothesis, in the corpus."""
+        self.row_actions.find()
+
     def action_keep(self) -> None:
         """Keep the row as a finding."""
         self.row_actions.keep()

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from investigator.records import Opened
 from investigator.sources import Residual
 from investigator.text import one_line
+
+if TYPE_CHECKING:
+    from investigator.provenance import WorkbenchSummary
+    from sessions.records import Strip
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,3 +85,14 @@ class Place:
 
     def _inside(self, position: int) -> int:
         return max(0, min(len(self.opened.tokens) - 1, position))
+
+
+def place_of(strip: Strip, source: Residual, book: WorkbenchSummary | None) -> Place:
+    """Return the place that a saved answer is about, on its own tokens; norms are not known."""
+    model = book.subjects[0] if book and book.subjects else None
+    layers, width = (model.layers, model.width) if model else (source.layer + 1, 0)
+    opened = Opened(strip.subject, strip.prompt, strip.tokens, layers, width, (), (), strip.continued)
+    position = source.position if source.position >= 0 else len(strip.tokens) + source.position
+    if source.end is None:
+        return Place(opened, source.layer, position)
+    return Place(opened, source.layer, source.end - 1, anchor=position)

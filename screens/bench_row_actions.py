@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from investigator.errors import InvestigatorError
 from investigator.events import Answer
-from investigator.records import FeatureRow, Features, LabelRow, Opened, Row
+from investigator.records import FeatureRow, Features, LabelRow, Row
 from investigator.sources import Residual
 from investigator.wire import Explain, Open, RankLabels, ShowFeatures, Test
 from screens import keeping, workers
 from screens.bench_panes import HYPOTHESIS, PLOT
-from screens.bench_place import Place
-from screens.bench_rows import as_text, title_of
-from screens.messages import OpenAnswer, OpenFeature
+from screens.bench_place import Place, place_of
+from screens.bench_rows import as_text, text_of, title_of
+from screens.desk import Trial
+from screens.messages import FindText, OpenAnswer, OpenFeature
+from screens.sentence import Sentence
 from screens.widgets.pane import Pane
-from screens.work import Work
+from screens.work import Work, saved_work
 
 if TYPE_CHECKING:
     from screens.bench import BenchScreen
@@ -78,6 +80,32 @@ class RowActions:
         reader = str(getattr(found.answer.result, "reader", ""))
         text = why(found.row, place=place, reader=reader, provenance=found.answer.provenance)
         self.bench.app.push_screen(TextViewer("why", text))
+
+    def test(self) -> None:
+        """Test the row's text as a hypothesis; what was drawn from this activation is judged as such."""
+        found, bench = self.chosen(), self.bench
+        if found is None:
+            return
+        text = text_of(found.row)
+        if not text:
+            bench.app.tell("This latent has no label to test.")
+            return
+        bench.hypothesis.show_text(text)
+        bench.asking.test(text)
+
+    def find(self) -> None:
+        """Look for the row's text in the corpus."""
+        found = self.chosen()
+        if found is not None and (text := text_of(found.row)):
+            self.bench.post_message(FindText(text))
+
+    def show_trial(self, trial: Trial) -> None:
+        """Show a tested hypothesis at its place as it was answered."""
+        bench = self.bench
+        bench.hypothesis.show_text(trial.sentence.line)
+        bench.hypothesis.take(trial.work, trial.place)
+        bench.go(trial.place)
+        bench.around.go(HYPOTHESIS)
 
     def copy(self) -> None:
         """Copy the row as text."""
@@ -161,13 +189,11 @@ class RowActions:
 
     def _show(self, saved: SavedAnswer) -> None:
         bench, source = self.bench, saved.source
-        if not isinstance(source, Residual) or not saved.tokens:
+        if not isinstance(source, Residual) or saved.strip is None or not saved.tokens:
             bench.app.tell("This answer is about no place in a prompt, so the bench cannot show it.")
             return
-        place = _place_of(saved, source, bench)
-        work = Work(saved.question, "", bench, "", 0)
-        work.answer, work.stored = saved.answer(), True
-        work.end("error" if saved.error else "stopped" if saved.cancelled else "done")
+        place = place_of(saved.strip, source, bench.app.book)
+        work = saved_work(saved, bench)
         self._hold(saved, work, place)
         bench.reopened = True
         bench.go(place)
@@ -186,8 +212,11 @@ class RowActions:
             case Explain():
                 pane = bench.explanations
             case Test():
-                bench.hypothesis.show_text(verb.hypotheses[0])
+                text = verb.hypotheses[0]
+                sentence = Sentence(text, verb.wordings.get(text, ()))
+                bench.hypothesis.show_text(sentence.line)
                 bench.hypothesis.take(work, place)
+                bench.app.desk.add(Trial(sentence, place, work))
         for other in bench.panes:
             other.forget()
         bench.prompt_bar.show(place.opened.prompt)
@@ -195,15 +224,3 @@ class RowActions:
             pane.place = pane.held = place
             pane.take(work, place)
             bench.around.go(pane.NUMBER)
-
-
-def _place_of(saved: SavedAnswer, source: Residual, bench: BenchScreen) -> Place:
-    strip, book = saved.strip, bench.app.book
-    assert strip is not None
-    layers = book.subjects[0].layers if book and book.subjects else source.layer + 1
-    width = book.subjects[0].width if book and book.subjects else 0
-    opened = Opened(strip.subject, strip.prompt, strip.tokens, layers, width, (), (), strip.continued)
-    position = source.position if source.position >= 0 else len(strip.tokens) + source.position
-    if source.end is None:
-        return Place(opened, source.layer, position)
-    return Place(opened, source.layer, source.end - 1, anchor=position)

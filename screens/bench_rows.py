@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from investigator.records import ExplanationRow, FeatureRow, HypothesisRow, LabelRow, Row, Score
+from investigator.records import ExplanationRow, FeatureRow, HitRow, HypothesisRow, LabelRow, Row, Score
 from investigator.text import inert, one_line
 from screens.bench_place import Place
 
@@ -18,6 +18,13 @@ def title_of(row: Row, place: Place | None) -> str:
     return f"{place.words + '  ' if place else ''}{_name(row)}{_number(row)}"
 
 
+def text_of(row: Row) -> str:
+    """Return what a row says of an activation: its text, or a latent's first label; empty where there is none."""
+    if isinstance(row, FeatureRow):
+        return row.labels[0] if row.labels else ""
+    return str(getattr(row, "text", ""))
+
+
 def score_words(score: Score) -> str:
     """Return a score's numbers in words."""
     if score.error is not None:
@@ -26,6 +33,7 @@ def score_words(score: Score) -> str:
     parts += [f"p {score.p:.3g} over {score.background}"] if score.p is not None else []
     parts += [f"log p {score.score:.2f} a token"] if score.score is not None else []
     parts += [inert(score.verdict)] if score.verdict else []
+    parts += [inert(score.note)] if score.note else []
     return ", ".join(parts) or "no score"
 
 
@@ -40,11 +48,23 @@ def _body(row: Row) -> str:
             return f"{inert(row.text)}  {score_words(row.score)}, drawn {row.count} times"
         case HypothesisRow():
             return f"{inert(row.text)}  {score_words(row.score)}"
+        case HitRow():
+            return f"{inert(hit_text(row))}  {score_words(row.score)}  {inert(row.document)}"
         case _:
             return inert(row.key)
 
 
+def hit_text(row: HitRow) -> str:
+    """Return a hit's excerpt with the token it is about in brackets."""
+    before, after = "".join(row.tokens[: row.peak]), "".join(row.tokens[row.peak + 1 :])
+    token = row.tokens[row.peak] if row.peak < len(row.tokens) else ""
+    bare = token.lstrip(" ")
+    return f"{before}{token[: len(token) - len(bare)]}[{bare}]{after}"
+
+
 def _name(row: Row) -> str:
+    if isinstance(row, HitRow):
+        return one_line(hit_text(row).strip(), 60)
     if isinstance(row, FeatureRow):
         return one_line(row.labels[0], 60) if row.labels else f"latent {row.latent}"
     return one_line(str(getattr(row, "text", row.key)), 60)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from investigator.errors import BadInput, InvestigatorError
 from screens import screenshot
@@ -26,6 +26,19 @@ SCREEN_FORM = {"screen": ("this screen as SVG", ".svg")}
 PLOT_FORM = {"plot": ("the plot as SVG", ".svg")}
 
 
+@runtime_checkable
+class Exports(Protocol):
+    """A screen that has something of its own to write."""
+
+    def export_forms(self) -> dict[str, tuple[str, str]]:
+        """Return its forms: what each is, and its suffix."""
+        ...
+
+    def export_text(self, form: str) -> str:
+        """Return the text of a form."""
+        ...
+
+
 class Exporting:
     """One export of the app, from the chooser to the file."""
 
@@ -34,10 +47,16 @@ class Exporting:
 
     def choose(self) -> None:
         """Show the forms that there are, and write the chosen one."""
-        forms = {**(SESSION_FORMS if self.app.store and self.app.session else {}), **SCREEN_FORM}
+        own = self._screen.export_forms() if self._screen is not None else {}
+        forms = {**own, **(SESSION_FORMS if self.app.store and self.app.session else {}), **SCREEN_FORM}
         if (plot := self._plot()) is not None and plot.pareto.walk:
             forms |= PLOT_FORM
         self.app.push_screen(ExportChooser(forms, self._stem()), self._chosen)
+
+    @property
+    def _screen(self) -> Exports | None:
+        screen = self.app.screen
+        return screen if isinstance(screen, Exports) else None
 
     def _stem(self) -> str:
         name = self.app.session.name if self.app.session else "investigator"
@@ -70,6 +89,9 @@ class Exporting:
             case "plot":
                 drawing = self._plot_svg()
                 return lambda: drawing
+            case _ if self._screen is not None and form in self._screen.export_forms():
+                text = self._screen.export_text(form)
+                return lambda: text
             case _:
                 store, session = self._open_session()
                 return lambda: session_text(store, session, form)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from investigator.records import HypothesisRow, Opened, Score
@@ -46,14 +47,19 @@ def of_norms(opened: Opened, layer: int) -> HeatMap:
 
 def of_hypothesis(row: HypothesisRow) -> HeatMap:
     """Return a hypothesis over the tokens: its gap where there is one, else its score."""
-    kind = "gap" if any(score.gap is not None for score in row.positions) else "log p"
-    values = [_value(score) for score in row.positions]
+    return of_scores(row.text, row.positions)
+
+
+def of_scores(text: str, scores: Sequence[Score], top: float | None = None) -> HeatMap:
+    """Return one score a token as heat; `top` is the value of the hottest bucket, else the largest among them."""
+    kind = "gap" if any(score.gap is not None for score in scores) else "log p"
+    values = [_value(score) for score in scores]
     known = [value for value in values if value is not None]
     # Gaps start at 0: what fits no better than elsewhere is cold. Scores have no zero, so the least is cold.
     low = 0.0 if kind == "gap" else min(known, default=0.0)
-    span = max(max(known, default=0.0) - low, 1e-9)
+    span = max((max(known, default=0.0) if top is None else top) - low, 1e-9)
     shares = tuple(None if value is None else max(0.0, (value - low) / span) for value in values)
-    return HeatMap(f"{one_line(row.text, 60)} ({kind})", shares, tuple(map(_words, values)))
+    return HeatMap(f"{one_line(text, 60)} ({kind})", shares, tuple(map(_words, values)))
 
 
 def _value(score: Score) -> float | None:

@@ -18,7 +18,14 @@ from textual.widgets import Markdown
 from screens import keys
 from screens.modals.base import Sheet
 
-TITLES = {"app": "Everywhere", "bench": "The bench", "feature": "The feature page", "notebook": "The notebook"}
+TITLES = {
+    "app": "Everywhere",
+    "bench": "The bench",
+    "hypotheses": "The hypotheses",
+    "corpus": "The corpus",
+    "feature": "The feature page",
+    "notebook": "The notebook",
+}
 """Rooms that have a page."""
 
 

@@ -7,7 +7,16 @@ import importlib
 import sys
 
 PLOT = "screens.widgets.pareto_plot"
-MODULES = (PLOT, "screens.modals", "screens.why", "screens.feature", "screens.notebook", "screens.help_page")
+MODULES = (
+    PLOT,
+    "screens.modals",
+    "screens.why",
+    "screens.hypotheses",
+    "screens.corpus",
+    "screens.feature",
+    "screens.notebook",
+    "screens.help_page",
+)
 """The plot first: it brings numpy (0.1 s and more), which would hold up the event loop for several frames."""
 
 

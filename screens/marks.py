@@ -37,6 +37,8 @@ class Marks:
     bars: str = " ▁▂▃▄▅▆▇█"
     full: str = "━"
     rest: str = "─"
+    rule: str = "─"
+    """Across a table, where something begins."""
     shares: str = "∩"
     at_least: str = "≥"
 
@@ -74,6 +76,7 @@ ASCII = Marks(
     bars=" .:-=+*#@",
     full="#",
     rest=".",
+    rule="-",
     shares="&",
     at_least=">=",
 )

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from screens.desk import Trial
     from screens.work import Work
+    from sessions import SavedAnswer
 
 
 class WorkChanged(Message, bubble=False):
@@ -25,9 +27,11 @@ class WorkChanged(Message, bubble=False):
 class OpenPrompt(Message):
     """Open this prompt on the bench."""
 
-    def __init__(self, prompt: str) -> None:
+    def __init__(self, prompt: str, hypothesis: str = "") -> None:
         super().__init__()
         self.prompt = prompt
+        self.hypothesis = hypothesis
+        """A sentence to test at its last token; empty: none."""
 
 
 class OpenAnswer(Message):
@@ -38,6 +42,23 @@ class OpenAnswer(Message):
         self.answer_id = answer_id
         self.row_key = row_key
         """The row to select, as findings name it (`LabelRow:text`); empty: none."""
+
+
+class OpenHypothesis(Message):
+    """Show a tested hypothesis on the bench, at its place, without asking again."""
+
+    def __init__(self, trial: Trial) -> None:
+        super().__init__()
+        self.trial = trial
+
+
+class FindText(Message):
+    """Look for a sentence in the corpus; what was found before stands in `saved`."""
+
+    def __init__(self, text: str, saved: SavedAnswer | None = None) -> None:
+        super().__init__()
+        self.text = text
+        self.saved = saved
 
 
 class OpenFeature(Message):

@@ -247,6 +247,10 @@ class NotebookScreen(BaseScreen[None]):
         """Take the finding out of the list."""
         self.actions.drop()
 
+    def action_replay(self) -> None:
+        """Ask the same again and show what differs."""
+        self.actions.replay()
+
     def action_session(self) -> None:
         """Open or start another session."""
         self.actions.session()

@@ -10,10 +10,10 @@ from investigator.errors import InvestigatorError
 from investigator.records import Feature
 from investigator.sources import Residual
 from investigator.text import one_line
-from investigator.wire import Open
+from investigator.wire import Contrast, Find, Open
 from screens import keeping, saved_text
-from screens.messages import OpenAnswer, OpenPrompt
-from screens.modals import Confirm, Note, NoteEditor, SessionChooser, TextViewer
+from screens.messages import FindText, OpenAnswer, OpenPrompt
+from screens.modals import Confirm, Note, NoteEditor, ReplaySheet, SessionChooser, TextViewer
 from screens.workers import start
 
 if TYPE_CHECKING:
@@ -56,6 +56,10 @@ class NotebookActions:
             from screens.feature import FeatureScreen
 
             self.app.push_screen(FeatureScreen(saved.result.latent, saved.result.sae, saved.answer()))
+        elif isinstance(saved.question, Find) and saved.result is not None:
+            self.app.post_message(FindText(saved.question.text, saved))
+        elif isinstance(saved.question, Contrast):
+            self._show(entry, saved)
         elif isinstance(saved.source, Residual) and saved.tokens:
             self.app.post_message(OpenAnswer(saved.id, entry.finding.row_key if entry.finding else ""))
         elif isinstance(saved.question, Open) and saved.prompt:
@@ -84,6 +88,22 @@ class NotebookActions:
     def _show(self, entry: Entry, saved: SavedAnswer) -> None:
         width = min(104, max(40, self.app.size.width - 10))
         self.app.push_screen(TextViewer(one_line(entry.title, 60), saved_text.full(saved, entry.finding, width)))
+
+    def replay(self) -> None:
+        """Ask the row's question again and show what differs from what was stored."""
+        if (entry := self._entry()) is not None:
+            self._run(self._replay, entry)
+
+    async def _replay(self, entry: Entry) -> None:
+        from sessions.replay import why_not
+
+        saved = await self._saved(entry)
+        if saved is None:
+            return
+        if refusal := why_not(saved):
+            self.app.tell(refusal, problem=True)
+            return
+        self.app.push_screen(ReplaySheet(saved, entry.finding.row_key if entry.finding else ""))
 
     def copy(self) -> None:
         """Copy the row with what was stored."""

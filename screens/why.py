@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from investigator.provenance import Provenance
-from investigator.records import ExplanationRow, FeatureRow, HypothesisRow, LabelRow, Row, Score
+from investigator.records import ExplanationRow, FeatureRow, HitRow, HypothesisRow, LabelRow, Row, Score
 from investigator.text import inert
+from screens import control_plot
 from screens.widgets import histogram, strip_plot
 
 UNUSUAL = "p says how unusual this place is for the text, not that the text is true of it."
 BINS = 40
+WIDTH = 84
+"""Cells of a line, which a sheet at 100 columns holds."""
+TELLS = {
+    "mean": "the layer's mean activation: what the text gets anywhere",
+    "random norm": "random vectors as far from the layer's mean as this one",
+    "random covariance": "random vectors of the layer's mean and covariance; a verdict needs a gap above 95 % of them",
+    "other tokens": "the prompt's other tokens; they share the context and never count in the verdict",
+    "prompt only": "a reader trained alike that sees only the prompt's words; a note, never a verdict",
+    "self-scores": "the best texts drawn from random vectors, each under its own: for texts drawn from this activation",
+}
 
 
 def why(row: Row, *, place: str = "", reader: str = "", provenance: Provenance | None = None) -> str:
@@ -27,6 +39,8 @@ def _head(row: Row, place: str) -> Iterator[str]:
             yield inert(row.text)
         case FeatureRow():
             yield f"latent {row.latent}: {' / '.join(map(inert, row.labels)) or '(no label)'}"
+        case HitRow():
+            yield inert("".join(row.tokens))
         case _:
             yield row.key
     if place:
@@ -42,35 +56,49 @@ def _body(row: Row, reader: str) -> Iterator[str]:
             yield from score_lines(row.score)
             yield from _explanation_lines(row)
         case HypothesisRow():
-            yield from score_lines(row.score)
+            yield from score_lines(row.score, row.background)
+            yield from wording_lines(row)
             yield from background_lines(row)
+        case HitRow():
+            yield from score_lines(row.score)
+            yield f"found in    {inert(row.document)}, context {row.context}, position {row.position}"
         case FeatureRow():
             yield from _feature_lines(row)
     if reader:
         yield f"reader      {inert(reader)}"
 
 
-def score_lines(score: Score) -> Iterator[str]:
+def score_lines(score: Score, background: tuple[float, ...] = ()) -> Iterator[str]:
     """Yield what a score is made of, one fact a line; a failed score says why and gives no number."""
     if score.error is not None:
         yield f"score       failed: {inert(score.error)}"
         return
+    yield from _verdict_lines(score)
     yield from _score_line(score)
     yield from _gap_line(score)
     yield from _p_lines(score)
-    if score.interval is not None:
-        yield f"interval    {score.interval[0]:+.2f} to {score.interval[1]:+.2f}"
+    yield from _ranking_lines(score)
+    yield from _tried_line(score)
+    yield from control_lines(score, background)
+
+
+def _verdict_lines(score: Score) -> Iterator[str]:
     if score.verdict:
         yield f"verdict     {inert(score.verdict)}"
-    yield from _control_lines(score)
+    if score.why:
+        yield from _wrapped("why", score.why)
+    if score.note:
+        yield from _wrapped("note", score.note)
 
 
 def _score_line(score: Score) -> Iterator[str]:
     if score.score is None:
         yield "score       not scored"
-    else:
-        tokens = f"{score.tokens} tokens, the end included" if score.tokens else "its tokens, the end included"
-        yield f"score       {score.score:+.3f} nats a token: log p(text + end-of-text | source) / {tokens}"
+        return
+    tokens = f"{score.tokens} tokens, the end included" if score.tokens else "its tokens, the end included"
+    yield f"score       {score.score:+.3f} nats a token: log p(text + end-of-text | source) / {tokens}"
+    if score.estimate:
+        yield "            ~ estimated from the index; exact numbers replace it"
 
 
 def _gap_line(score: Score) -> Iterator[str]:
@@ -82,6 +110,10 @@ def _gap_line(score: Score) -> Iterator[str]:
         where = f"{score.background} background positions" if score.background else "the background positions"
         mean = score.score - score.gap
         yield f"gap         {score.gap:+.3f}: score minus the same text's mean, {mean:+.3f}, over {where} of this layer"
+    if score.interval is not None:
+        yield f"interval    {score.interval[0]:+.2f} to {score.interval[1]:+.2f}: 95 %, over wordings and background"
+    if score.spread is not None:
+        yield f"spread      {score.spread:.3f}: standard deviation of the text's scores over the background"
 
 
 def _p_lines(score: Score) -> Iterator[str]:
@@ -95,14 +127,50 @@ def _p_lines(score: Score) -> Iterator[str]:
     yield f"            {UNUSUAL}"
 
 
-def _control_lines(score: Score) -> Iterator[str]:
+def _ranking_lines(score: Score) -> Iterator[str]:
+    if score.fdr is not None:
+        yield f"fdr         {score.fdr:.3g}: of the labels ranked at or above this one, the share that random vectors'"
+        yield "            rankings would bring as high"
+
+
+def _tried_line(score: Score) -> Iterator[str]:
+    if score.tried:
+        some = "1 wording was" if score.tried == 1 else f"{score.tried} wordings were"
+        yield f"tried       {some} tried at this place; the verdict is corrected for that"
+
+
+def control_lines(score: Score, background: tuple[float, ...] = ()) -> Iterator[str]:
+    """Yield the controls with score and gap, then drawn around the score."""
     if not score.controls:
         yield "controls    the background above; no further control was asked for"
         return
     yield "controls    the same text on what should not support it:"
+    base = score.score - score.gap if score.score is not None and score.gap is not None else None
     for control in score.controls:
-        beside = f"  ({score.score - control.score:+.2f} in favour of this place)" if score.score is not None else ""
-        yield f"            {inert(control.name):<24} {control.score:+.3f}{beside}"
+        gap = control.gap if control.gap is not None else control.score - base if base is not None else None
+        many = f"  n {control.count:,}" if control.count > 1 else ""
+        shown = f"  gap {gap:+.3f}" if gap is not None else ""
+        favour = score.gap - gap if gap is not None and score.gap is not None else None
+        more = f"  ({favour:+.2f} in favour of this place)" if favour is not None else ""
+        yield f"            {inert(control.name):<20} {control.score:+.3f}{shown}{more}{many}"
+        tells = TELLS.get(control.name.replace("prompt-only", "prompt only"))
+        if tells:
+            yield f"              {tells}"
+    yield ""
+    yield from (f"  {line}" for line in control_plot.lines(score, background, WIDTH - 2))
+    yield ""
+
+
+def wording_lines(row: HypothesisRow) -> Iterator[str]:
+    """Yield every phrasing with what it gets; the numbers above are medians over them."""
+    if not row.wordings:
+        return
+    spread = f", half their range {row.wording_spread:.2f}" if row.wording_spread is not None else ""
+    yield f"wordings    {len(row.wordings)} phrasings, of which the numbers above are the medians{spread}"
+    for wording in row.wordings:
+        number = wording.gap if wording.gap is not None else wording.score
+        said = "failed" if wording.error is not None or number is None else f"{number:+.2f}"
+        yield f"            {said:>6}  {inert(wording.text)}{f': {inert(wording.error)}' if wording.error else ''}"
 
 
 def _label_lines(row: LabelRow) -> Iterator[str]:
@@ -145,6 +213,11 @@ def _histogram(values: tuple[float, ...]) -> list[str]:
         counts[min(int((value - low) / span * BINS), BINS - 1)] += 1
     axis = f"{low:+.2f}" + f"{low + span:+.2f}".rjust(BINS - len(f"{low:+.2f}"))
     return [*histogram.columns(counts, 4), axis, f"{len(values)} background positions, log scale"]
+
+
+def _wrapped(name: str, text: str) -> list[str]:
+    lines = textwrap.wrap(inert(text), WIDTH - 12) or [""]
+    return [f"{name:<12}{lines[0]}", *(f"{'':<12}{line}" for line in lines[1:])]
 
 
 def provenance_lines(provenance: Provenance) -> list[str]:

@@ -21,7 +21,7 @@ from screens.messages import WorkChanged
 if TYPE_CHECKING:
     from backends.base import Backend
     from screens.app import InvestigatorApp
-    from sessions import Recorder
+    from sessions import Recorder, SavedAnswer
 
 State = Literal["waiting", "queued", "running", "done", "stopped", "error", "disconnected", "superseded"]
 """waiting: the backend is not ready yet; queued: asked, not yet begun; the last five are ends."""
@@ -85,6 +85,14 @@ class Work:
     def end(self, state: State) -> None:
         """Note the end and how long it took."""
         self.state, self.seconds = state, time.monotonic() - self.started
+
+
+def saved_work(saved: SavedAnswer, listener: MessagePump) -> Work:
+    """Return a saved answer as work that has ended as it did then."""
+    work = Work(saved.question, "", listener, "", 0)
+    work.answer, work.stored = saved.answer(), True
+    work.end("error" if saved.error else "stopped" if saved.cancelled else "done")
+    return work
 
 
 class Asker:

@@ -4,6 +4,7 @@ from screens.modals.ask import Ask
 from screens.modals.confirm import Confirm
 from screens.modals.export import ExportChoice, ExportChooser
 from screens.modals.note import Note, NoteEditor
+from screens.modals.replay import ReplaySheet
 from screens.modals.session import SessionChooser
 from screens.modals.text_viewer import TextViewer
 
@@ -14,6 +15,7 @@ __all__ = [
     "ExportChooser",
     "Note",
     "NoteEditor",
+    "ReplaySheet",
     "SessionChooser",
     "TextViewer",
 ]

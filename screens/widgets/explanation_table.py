@@ -6,8 +6,9 @@ from investigator.events import Answer
 from investigator.records import ExplanationRow, Explanations, Row
 from investigator.wire import Explain
 from screens.bench_place import Place
+from screens.score_words import number
 from screens.widgets.feature_table import nowhere
-from screens.widgets.label_table import number, score_cells, verdict_cell
+from screens.widgets.label_table import score_cells, verdict_cell
 from screens.widgets.pane import Pane
 from screens.widgets.row_table import Cell, Column, Line
 
@@ -19,7 +20,7 @@ class ExplanationPane(Pane):
     NUMBER = 3
     TITLE = "in its own words"
     TEXT_TITLE = "explanation"
-    COLUMNS = (Column("gap", 5), Column("p", 4, least=52), Column("log p", 5, least=36), Column("n", 2), Column("", 1))
+    COLUMNS = (Column("gap", 6), Column("p", 4, least=52), Column("log p", 5, least=36), Column("n", 2), Column("", 1))
     ORDER_WORDS = {"diversity": "MMR"}
     ORDERS = ("diversity", "gap", "likelihood", "count")
 
@@ -65,7 +66,7 @@ class ExplanationPane(Pane):
         """Return a text as it is drawn."""
         assert isinstance(row, ExplanationRow)
         cells = (
-            *score_cells(row.score),
+            *score_cells(row.score, self.app.marks),
             Cell(number(row.score.score, ".2f"), "muted"),
             Cell(str(row.count), "muted"),
             verdict_cell(row.score, self.app.marks),
@@ -78,7 +79,9 @@ class ExplanationPane(Pane):
         if not isinstance(found, Explanations):
             return ""
         seed = f" {self.app.marks.dot} seed {self.seed}" if self.seed else ""
-        return f"{found.drawn} drawn, {found.distinct} distinct{seed}"
+        kept = [row.score.verdict for row in found.rows if row.score.verdict]
+        judged = f" {self.app.marks.dot} {kept.count('supported')} of {len(kept)} supported" if kept else ""
+        return f"{found.drawn} drawn, {found.distinct} distinct{judged}{seed}"
 
     def hint(self) -> str:
         """Say what to press."""

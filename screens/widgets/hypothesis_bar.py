@@ -13,14 +13,15 @@ from textual.message import Message
 from textual.style import Style
 from textual.widgets import Input, Static
 
-from investigator.records import HypothesisRow, Score, Tested
+from investigator.records import HypothesisRow
 from investigator.text import inert
+from screens import control_plot, score_words
 from screens.app import InvestigatorApp
 from screens.bench_place import Place
-from screens.marks import Marks
+from screens.desk import row_of
+from screens.sentence import Sentence, parse
 from screens.widgets import strip_plot
 from screens.widgets.inert_input import InertInput
-from screens.widgets.label_table import p_value
 from screens.work import Work
 
 HISTORY = 100
@@ -65,7 +66,7 @@ class HypothesisBar(Vertical, can_focus=True):
         super().__init__(id="hypothesis")
         self.history: list[str] = []
         self.text = ""
-        """The sentence under test; empty: none."""
+        """The line under test, as typed; empty: none."""
         self.work: Work | None = None
         self.row: HypothesisRow | None = None
         self.row_place: Place | None = None
@@ -85,6 +86,7 @@ class HypothesisBar(Vertical, can_focus=True):
             )
         yield Static(id="hypothesis-result", markup=False)
         yield Static(id="hypothesis-background", markup=False)
+        yield Static(id="hypothesis-controls", markup=False)
 
     def on_mount(self) -> None:
         """Hold the cursor still and name the box."""
@@ -95,6 +97,11 @@ class HypothesisBar(Vertical, can_focus=True):
     def input(self) -> HypothesisInput:
         """Return the input."""
         return self.query_one(HypothesisInput)
+
+    @property
+    def sentence(self) -> Sentence:
+        """Return what is under test."""
+        return parse(self.text)
 
     def show_text(self, text: str) -> None:
         """Put a sentence under test."""
@@ -117,9 +124,12 @@ class HypothesisBar(Vertical, can_focus=True):
     def take(self, work: Work, place: Place | None = None) -> None:
         """Show how a test goes."""
         self.work, self.refused = work, ""
-        result = work.answer.result
-        if isinstance(result, Tested) and result.rows:
-            self.row, self.row_place = result.rows[0], place or self.place
+        row = row_of(work)
+        if row is not None:
+            self.row, self.row_place = row, place or self.place
+        elif self.row is not None and self.row.text != self.sentence.text:
+            # Another sentence's numbers must not stand under this one.
+            self.row = self.row_place = None
         self.redraw()
 
     def forget(self) -> None:
@@ -139,6 +149,7 @@ class HypothesisBar(Vertical, can_focus=True):
         if self.is_mounted:
             self.query_one("#hypothesis-result", Static).update(self._result())
             self.query_one("#hypothesis-background", Static).update(self._background())
+            self.query_one("#hypothesis-controls", Static).update(self._controls())
 
     def on_resize(self) -> None:
         """Draw the background to its width."""
@@ -172,14 +183,13 @@ class HypothesisBar(Vertical, can_focus=True):
             return Content.assemble((self.refused, dim))
         if work is not None and work.failure is not None:
             return Content.assemble((f"{inert(work.failure.message)} {inert(work.failure.mend)}", self._style("bad")))
-        if work is not None and work.active:
-            return Content.assemble((_going(work), dim))
-        if self.row is None:
+        going = f"{_going(work)}  " if work is not None and work.active else ""
+        if self.row is None or (going and self.foreign):
             many = f"{len(self.history)} earlier: up and down while typing" if self.history else ""
-            return Content.assemble((many, dim))
+            return Content.assemble((going or many, dim))
         where = f"  stale: at {self.row_place.words}" if self.foreign and self.row_place else ""
-        parts = verdict_parts(self.row.score, self.app.marks)
-        return Content.assemble(*((text, self._style(name)) for text, name in parts), (where, dim))
+        parts = score_words.parts(self.row, self.app.marks)
+        return Content.assemble((going, dim), *((text, self._style(name)) for text, name in parts), (where, dim))
 
     def _background(self) -> Content:
         row, width = self.row, self.size.width - 4
@@ -188,13 +198,27 @@ class HypothesisBar(Vertical, can_focus=True):
         marks, here = self.app.marks, row.score.score
         line = strip_plot.strip(
             row.background,
-            [strip_plot.Mark(here, marks.here, "here")],
+            [*self._marked(row), strip_plot.Mark(here, marks.here, "here")],
             min(64, width // 2),
             ascii_marks=self.app.settings.app.marks == "ascii",
         )
         above = sum(score < here for score in row.background)
         words = f"  {marks.here} here {here:+.2f}, above {above} of {len(row.background)}"
         return Content.assemble(("background ", self._style("dim")), line, (words, self._style("dim")))
+
+    def _marked(self, row: HypothesisRow) -> list[strip_plot.Mark]:
+        """Return the controls' means where they stand among the background: gap against gap."""
+        score = row.score
+        base = score.score - score.gap if score.score is not None and score.gap is not None else 0.0
+        found = control_plot.beside(score, row.background)[1:]
+        return [strip_plot.Mark(base + one.mean, control_plot.letter(one.name), one.name) for one in found]
+
+    def _controls(self) -> Content:
+        """Say which letter stands for which control, and its gap."""
+        row = self.row
+        found = control_plot.beside(row.score, row.background)[bool(row.background) :] if row else []
+        named = [f"{control_plot.letter(one.name)} {inert(one.name)} {one.mean:+.2f}" for one in found]
+        return Content.assemble((f"controls   {'  '.join(named)}" if named else "", self._style("dim")))
 
     def _style(self, name: str) -> Style:
         return self.get_visual_style(f"hyp--{name}", partial=True) if name else Style()
@@ -203,21 +227,3 @@ class HypothesisBar(Vertical, can_focus=True):
 def _going(work: Work) -> str:
     words = "waiting for the backend" if work.state == "waiting" else "testing"
     return f"{words} {work.progress} ^g stops".replace("  ", " ")
-
-
-def verdict_parts(score: Score, marks: Marks) -> list[tuple[str, str]]:
-    """Return a score in words: gap, p, log p, verdict, each with its style."""
-    if score.error is not None:
-        return [(f"failed: {inert(score.error)}", "bad")]
-    dot = f" {marks.dot} "
-    parts = [(f"gap {score.gap:+.2f}", "good" if score.gap > 0 else "strong")] if score.gap is not None else []
-    if score.interval is not None:
-        parts.append((f" [{score.interval[0]:.1f}, {score.interval[1]:.1f}]", "dim"))
-    if score.p is not None:
-        parts.append((f"{dot}p {p_value(score.p)} over {score.background}", "strong"))
-    if score.score is not None:
-        parts.append((f"{dot if parts else ''}log p {score.score:.2f} a token", "dim"))
-    if score.verdict:
-        mark = marks.verdict(score.verdict)
-        parts.append((f"   {mark} {inert(score.verdict)}", "good" if mark == marks.good else "bad"))
-    return parts

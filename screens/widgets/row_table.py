@@ -99,6 +99,8 @@ class RowTable(ScrollView, inherit_bindings=False):
         """Key of the row a person chose; None: the first row, whichever it is."""
         self.dimmed = False
         """Whether the rows are of another place than the cursor's."""
+        self.tall = 1
+        """Lines a row: below the first, `under` paints the rest."""
         self._colours: dict[str, Style] = {}
 
     @property
@@ -135,13 +137,17 @@ class RowTable(ScrollView, inherit_bindings=False):
         before, old = self.index, self.lines
         self.lines, self.dimmed = fresh, dimmed
         if everything or before != self.index:
-            self.virtual_size = Size(self.columns_wide, len(fresh) + 1)
+            self.fit()
             self.refresh()
         else:
             for at, (new, past) in enumerate(zip(fresh, old, strict=True)):
                 if new != past:
-                    self.refresh_line(at + 1)
+                    self.refresh_lines(at * self.tall + 1, self.tall)
         return True
+
+    def fit(self) -> None:
+        """Be as long as the rows are."""
+        self.virtual_size = Size(self.columns_wide, len(self.lines) * self.tall + 1)
 
     def move(self, by: int) -> None:
         """Select another row, `by` rows below."""
@@ -150,7 +156,7 @@ class RowTable(ScrollView, inherit_bindings=False):
 
     def page(self, by: int) -> None:
         """Select a row one page below or above."""
-        self.move(by * max(1, self.size.height - 2))
+        self.move(by * max(1, (self.size.height - 2) // self.tall))
 
     def select(self, key: str | None) -> None:
         """Select the row of that key and bring it into view."""
@@ -168,7 +174,7 @@ class RowTable(ScrollView, inherit_bindings=False):
 
     def on_resize(self) -> None:
         """Fit the rows to the width."""
-        self.virtual_size = Size(self.columns_wide, len(self.lines) + 1)
+        self.fit()
         self._into_view()
 
     def on_focus(self) -> None:
@@ -181,7 +187,7 @@ class RowTable(ScrollView, inherit_bindings=False):
 
     def on_click(self, event: events.Click) -> None:
         """Select what was clicked; open what was selected already."""
-        at = event.y - 1 + self.scroll_offset.y
+        at = (event.y - 1 + self.scroll_offset.y) // self.tall
         if event.y > 0 and 0 <= at < len(self.lines):
             again = at == self.index and self.has_focus and self.selected is not None
             self.focus()
@@ -191,14 +197,20 @@ class RowTable(ScrollView, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         """Paint the header or one row."""
-        at = y - 1 + self.scroll_offset.y
+        at, part = divmod(y - 1 + self.scroll_offset.y, self.tall)
         if y == 0:
             return self._strip(self._header(), Style())
         if not 0 <= at < len(self.lines):
             return Strip.blank(self.columns_wide, self._style("text"))
         chosen = at == self.index
+        if part:
+            return self.under(at, chosen)
         under = Style(bgcolor=self._style("cursor").bgcolor, bold=self.has_focus or None) if chosen else Style()
         return self._strip(self._pieces(self.lines[at], chosen), under)
+
+    def under(self, at: int, chosen: bool) -> Strip:
+        """Paint the line below a row, where rows are two lines tall."""
+        return Strip.blank(self.columns_wide, self._style("text"))
 
     def _shown(self) -> list[tuple[int, Column]]:
         return [(at, column) for at, column in enumerate(self.columns) if self.columns_wide >= column.least]
@@ -238,9 +250,11 @@ class RowTable(ScrollView, inherit_bindings=False):
 
     def _into_view(self) -> None:
         at, height = self.index, max(1, self.size.height - 1)
-        top = self.scroll_offset.y
-        if at >= 0 and not top <= at < top + height:
-            self.scroll_to(y=max(0, at - (height - 1 if at >= top + height else 0)), animate=False, immediate=True)
+        top, first = self.scroll_offset.y, at * self.tall
+        last = first + self.tall - 1
+        if at >= 0 and not (top <= first and last < top + height):
+            y = max(0, last - height + 1) if last >= top + height else first
+            self.scroll_to(y=y, animate=False, immediate=True)
 
 
 def _fit(text: str, column: Column) -> str:

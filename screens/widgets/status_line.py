@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from screens.app import InvestigatorApp
     from screens.base import BaseScreen
 
-PLACES = ("bench", "notebook")
+PLACES = ("bench", "hypotheses", "corpus", "notebook")
+
+SLOW = frozenset({"explain", "labels", "test", "find", "contrast"})
+"""Verbs that are named while they run, even before they say how far they are."""
 
 Part = tuple[str, str]
 """Text and component class."""
@@ -92,7 +95,7 @@ class StatusLine(Widget):
     def _work_words(self) -> list[Part]:
         works = [work for work in self._app.asker.running.values() if work.state != "waiting"]
         works.sort(key=lambda work: (work.name != "explain", work.started))
-        shown = [work for work in works if work.progress or work.name in {"explain", "labels", "test"}][:1]
+        shown = [work for work in works if work.progress or work.name in SLOW][:1]
         return [
             (f"  {self._app.marks.run} {f'{work.name} {work.progress}'.strip()} ^g", "status--run") for work in shown
         ]

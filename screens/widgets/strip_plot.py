@@ -26,7 +26,7 @@ def strip(background: Sequence[float], marks: Sequence[Mark], width: int, *, asc
     if not values or width < 2:
         return ""
     low, span = min(values), max(values) - min(values) or 1.0
-    cells = list(_density([_cell(value, low, span, width) for value in background], width, ascii_marks))
+    cells = list(density([_cell(value, low, span, width) for value in background], width, ascii_marks))
     for mark in marks:
         cells[_cell(mark.value, low, span, width)] = mark.sign
     return "".join(cells)
@@ -36,7 +36,8 @@ def _cell(value: float, low: float, span: float, width: int) -> int:
     return min(int((value - low) / span * width), width - 1)
 
 
-def _density(cells: Sequence[int], width: int, ascii_marks: bool) -> str:
+def density(cells: Sequence[int], width: int, ascii_marks: bool) -> str:
+    """Return a line of shades: how many of the cell numbers fall on each cell; any at all shows."""
     shades = ASCII_SHADES if ascii_marks else SHADES
     counts = [0] * width
     for cell in cells:

@@ -1,0 +1,11 @@
+"""The actions of every room; each room's keep the order of importance that the line of keys follows."""
+
+from screens.actions.app import APP
+from screens.actions.base import Action
+from screens.actions.bench import BENCH, PLOT
+from screens.actions.corpus import CORPUS
+from screens.actions.feature import FEATURE
+from screens.actions.hypotheses import HYPOTHESES
+from screens.actions.notebook import NOTEBOOK
+
+__all__ = ["APP", "BENCH", "CORPUS", "FEATURE", "HYPOTHESES", "NOTEBOOK", "PLOT", "Action"]
