@@ -34,6 +34,7 @@ COMMANDS = {
     "export": "export",
     "train": "train",
     "evaluate": "evaluate",
+    "index": "index",
     "bench": "bench",
     "serve": "serve",
     "dial": "dial",

@@ -1,8 +1,9 @@
-"""Long work: `train STAGE` and `evaluate pocket`, done by a child of a backend that itself loads nothing."""
+"""Long work: `train STAGE`, `evaluate pocket` and `index KIND`, by a child of a backend that loads nothing."""
 
 from __future__ import annotations
 
 import datetime
+import importlib
 import math
 import os
 import platform
@@ -59,8 +60,8 @@ class WorkEngine:
 
     def resolve(self, verb: Verb) -> tuple[Verb, Provenance]:
         """Check that the command is known; raise BadInput where it is not."""
-        if not isinstance(verb, Work) or verb.command.partition(" ")[0] not in _COMMANDS:
-            raise BadInput("This backend only trains and evaluates.", "Ask another workbench.")
+        if not isinstance(verb, Work) or verb.command.partition(" ")[0] not in (*_COMMANDS, "index"):
+            raise BadInput("This backend only trains, evaluates and indexes.", "Ask another workbench.")
         return verb, self._provenance(verb)
 
     def _provenance(self, verb: Work) -> Provenance:
@@ -85,19 +86,25 @@ class WorkEngine:
         assert isinstance(verb, Work)
         command, _, name = verb.command.partition(" ")
         figures: dict[str, Figure] = {}
-        for step in _COMMANDS[command](name, verb.arguments):
+        message = ""
+        for step in _index(name, verb) if command == "index" else _COMMANDS[command](name, verb.arguments):
+            if isinstance(step, str):
+                message = step
+                continue
             for figure in _figures(step):
                 figures[figure.name] = figure
             if isinstance(step, Figure):
                 yield Partial((step,))
             else:
                 yield Progress(step.done, step.total, step.message)
-        yield Finished(Worked(verb.command, tuple(figures.values())))
+        yield Finished(Worked(verb.command, tuple(figures.values()), message))
 
 
 def _figures(step: Any) -> list[Figure]:
     if isinstance(step, Figure):
         return [step]
+    if isinstance(step, Progress):
+        return []
     finite = {name: value if math.isfinite(value) else None for name, value in step.figures.items()}
     return [Figure(name, value, "") for name, value in finite.items()]
 
@@ -141,3 +148,17 @@ def _evaluate(name: str, given: Arguments) -> Iterable[Step | Figure]:
 
 _COMMANDS: dict[str, Any] = {"train": _train, "evaluate": _evaluate}
 """From a command's first word to a generator of progress and figures."""
+
+
+INDEXES = {
+    "corpus": "backends.engine.index.corpus_work",
+}
+"""From a kind of index to the module whose `build(verb)` makes it: a generator of progress and figures, and of a `str`
+that says what came of it."""
+
+
+def _index(name: str, verb: Work) -> Iterable[Progress | Figure | str]:
+    if name not in INDEXES:
+        raise BadInput(f"There is no index of {name!r}.", f"There are: {', '.join(INDEXES)}.")
+    made: Iterable[Progress | Figure | str] = importlib.import_module(INDEXES[name]).build(verb)
+    return made
