@@ -33,7 +33,7 @@ def run_blind(recipe: Recipe, folders: Folders, *, device: str, dtype: str) -> S
     mapper = make_blind(new_mapper(material, "paper"))
     settings = recipe.mapper
     optimiser = slots_optimiser(mapper, settings)
-    run = MapperRun(mapper, lambda _: Prompt(mapper.blind()), optimiser, settings.blind_steps, settings.batch)
+    run = MapperRun(mapper, lambda _: Prompt(mapper.blind()), optimiser, settings.blind_steps, settings.slot_batch)
     yield from train_run(run, material, f"mapper-{NAME}")
     figures = {"tune_nll": tune_figures(run, material)["tune_nll"], "seconds": round(run.seconds, 1)}
     mapper.card = finished_card(mapper.card, recipe, folders, run)

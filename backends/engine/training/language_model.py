@@ -1,17 +1,19 @@
-"""Train the subject: a small Llama-shaped language model, from token rows to a transformers directory."""
+"""Train the subject: a small language model, from token rows to a transformers directory."""
 
 import time
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from backends.engine.training.checkpoints import load_checkpoint, save_checkpoint
 from backends.engine.training.chunked_loss import IGNORED, chunked_cross_entropy
 from backends.engine.training.compression import bits_per_byte
+from backends.engine.training.families import embedding_names, new_model
 from backends.engine.training.folders import Folders, write_json
 from backends.engine.training.machine import machine
 from backends.engine.training.optimisers import Muon, linear_decay
@@ -22,33 +24,25 @@ from backends.engine.training.splits import read_heldout
 from backends.engine.training.tokenizer import load_tokenizer
 
 
-def build_model(recipe: LanguageModelRecipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """A freshly initialised model of the recipe's shape, from the recipe's seed; embeddings are tied."""
+def build_model(recipe: LanguageModelRecipe, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    """A freshly initialised model of the recipe's family and shape, from the recipe's seed; embeddings are tied."""
     torch.manual_seed(recipe.seed)
-    config = LlamaConfig(
+    return new_model(
+        recipe,
         vocab_size=len(tokenizer),
-        hidden_size=recipe.width,
-        intermediate_size=recipe.mlp_width,
-        num_hidden_layers=recipe.layers,
-        num_attention_heads=recipe.heads,
-        num_key_value_heads=recipe.heads,
-        max_position_embeddings=recipe.context,
-        tie_word_embeddings=True,
-        rms_norm_eps=1e-5,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
-        use_cache=False,
     )
-    return LlamaForCausalLM(config)
 
 
 def make_optimisers(
-    model: LlamaForCausalLM, recipe: LanguageModelRecipe, dtype: torch.dtype
+    model: PreTrainedModel, recipe: LanguageModelRecipe, dtype: torch.dtype
 ) -> list[torch.optim.Optimizer]:
-    """Muon for the blocks' matrices, AdamW for the embedding and the norms."""
-    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
-    others = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
+    """Muon for the blocks' matrices, AdamW for embeddings, norms and biases."""
+    embeddings = embedding_names(model)
+    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and name not in embeddings]
+    others = [p for name, p in model.named_parameters() if p.ndim != 2 or name in embeddings]
     adam = torch.optim.AdamW(others, lr=recipe.adam_rate, betas=(0.9, 0.95), weight_decay=recipe.weight_decay)
     muon = Muon(matrices, lr=recipe.muon_rate, dtype=dtype, weight_decay=recipe.weight_decay)
     for optimiser in (muon, adam):
@@ -61,7 +55,7 @@ def make_optimisers(
 class Run:
     """A training run in memory: all that a checkpoint must hold."""
 
-    model: LlamaForCausalLM
+    model: PreTrainedModel
     optimisers: list[torch.optim.Optimizer]
     step: int = 0
     seconds: float = 0.0
@@ -101,7 +95,7 @@ class Trainer:
         model = build_model(recipe, tokenizer).to(device)
         self.run = Run(model, make_optimisers(model, recipe, self.dtype))
         self.pad = tokenizer.pad_token_id
-        self.forward: Any = torch.compile(model.model) if recipe.compile else model.model
+        self.forward: Any = torch.compile(model.base_model) if recipe.compile else model.base_model
 
     def loss(self, ids: torch.Tensor) -> torch.Tensor:
         """Mean next-token loss in nats; `<|pad|>` is never predicted."""
@@ -148,7 +142,7 @@ def run_language_model(recipe: Recipe, folders: Folders, *, device: str = "cpu",
     yield from _train(trainer, rows, order, total, checkpoint, folders)
     yield Progress(total, total, "measuring bits per byte on test documents")
     save_subject(trainer.run.model, folders.subject)
-    saved = LlamaForCausalLM.from_pretrained(folders.subject, dtype=torch.float32).to(device)
+    saved = AutoModelForCausalLM.from_pretrained(folders.subject, dtype=torch.float32).to(device)
     figures = {
         "bits_per_byte": bits_per_byte(saved, tokenizer, read_heldout(folders, "test")),
         "bits_per_byte_float32": bits_per_byte(trainer.run.model, tokenizer, read_heldout(folders, "test")),
@@ -182,10 +176,9 @@ def _train(trainer: Trainer, rows: Rows, order: np.ndarray, total: int, checkpoi
         yield Progress(run.step, total, "training", {**figures, "loss": loss, "tokens_per_second": round(speed)})
 
 
-def save_subject(model: LlamaForCausalLM, folder: Path) -> None:
+def save_subject(model: PreTrainedModel, folder: Path) -> None:
     """Write config, bfloat16 weights and generation config into the transformers directory."""
-    copy = LlamaForCausalLM(model.config)
-    copy.load_state_dict(model.state_dict())
+    copy = deepcopy(model)
     copy.config.use_cache = True
     copy.generation_config.do_sample = True
     copy.generation_config.max_new_tokens = 32

@@ -54,7 +54,7 @@ class Pairs:
 
     def some(self, places: NDArray[np.int64]) -> "Pairs":
         """The pairs at these places."""
-        return Pairs(*(getattr(self, name)[places] for name in _ARRAYS[:-1]), self.tokens)
+        return replace(self, **{name: getattr(self, name)[places] for name in _ARRAYS if name != "tokens"})
 
     def elsewhere(self) -> "Pairs":
         """The same labels with the activations and texts of other places: pairs half the list away."""

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from transformers import LlamaForCausalLM
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
+from backends.engine.blocks import first_tensor
 from backends.engine.training.passages import Passages
 
 _TOKENS_A_BATCH = 8192
@@ -25,17 +26,17 @@ def autocast(device: str, dtype: str) -> Any:
 class TrainedSubject:
     """The language model, frozen; with `layers` it ends after that many blocks."""
 
-    model: LlamaForCausalLM
+    model: PreTrainedModel
     device: str
     dtype: str
 
     @classmethod
     def load(cls, folder: Path, *, device: str, dtype: str, layers: int | None = None) -> "TrainedSubject":
         """Read the transformers directory; weights are kept in float32."""
-        model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).to(device).eval().requires_grad_(False)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).to(device).eval()
         if layers is not None:
-            model.model.layers = model.model.layers[:layers]
-        return cls(model, device, dtype)
+            keep_blocks(model.base_model, layers)
+        return cls(model.requires_grad_(False), device, dtype)
 
     @property
     def width(self) -> int:
@@ -46,10 +47,12 @@ class TrainedSubject:
     def residuals(self, ids: Tensor) -> list[Tensor]:
         """Outputs of every block that is there, each float32 [rows, positions, width]."""
         found: list[Tensor] = []
-        hooks = [block.register_forward_hook(lambda _m, _i, out: found.append(_tensor(out))) for block in self.blocks]
+        hooks = [
+            block.register_forward_hook(lambda _m, _i, out: found.append(first_tensor(out))) for block in self.blocks
+        ]
         try:
             with autocast(self.device, self.dtype):
-                self.model.model(input_ids=ids, use_cache=False)
+                self.model.base_model(input_ids=ids, use_cache=False)
         finally:
             for hook in hooks:
                 hook.remove()
@@ -58,12 +61,19 @@ class TrainedSubject:
     @property
     def blocks(self) -> list[torch.nn.Module]:
         """The transformer blocks, first to last."""
-        return list(self.model.model.layers)
+        return list(block_list(self.model.base_model)[1])
 
 
-def _tensor(output: Any) -> Tensor:
-    found: Tensor = output[0] if isinstance(output, tuple) else output
-    return found
+def block_list(base: nn.Module) -> tuple[str, nn.ModuleList]:
+    """The one list of blocks of a model without its head, and the name it has there."""
+    name, blocks = next((name, child) for name, child in base.named_children() if isinstance(child, nn.ModuleList))
+    return name, blocks
+
+
+def keep_blocks(base: nn.Module, count: int) -> None:
+    """Cut a model off after its first blocks."""
+    name, blocks = block_list(base)
+    setattr(base, name, blocks[:count])
 
 
 def batches_of_rows(passages: Passages, device: str) -> Iterator[tuple[int, int, Tensor]]:

@@ -40,7 +40,7 @@ def run_prompt_only(recipe: Recipe, folders: Folders, *, device: str, dtype: str
         lambda pairs: Prompt(mapper.blind(), contexts_of(pairs, settings.context_tokens, device)),
         slots_optimiser(mapper, settings),
         settings.prompt_only_steps,
-        settings.prompt_only_batch,
+        settings.slot_batch,
     )
     yield from train_run(run, material, f"mapper-{NAME}")
     figures = {**tune_figures(run, material), "seconds": round(run.seconds, 1), "pairs": float(len(material.pairs))}

@@ -38,9 +38,13 @@ class TokenizerRecipe(Section, frozen=True):
     sample_megabytes: float = 24.0
 
 
+Family = Literal["llama", "gpt2"]
+
+
 class LanguageModelRecipe(Section, frozen=True):
     """[language_model]: the subject's shape and its training."""
 
+    family: Family = "llama"
     width: int = 256
     layers: int = 6
     heads: int = 4
@@ -136,13 +140,13 @@ class MapperRecipe(Section, frozen=True):
     blind_steps: int = 1500
     prompt_only_steps: int = 1500
     paper_steps: int = 700
-    prompt_only_batch: int = 80
+    slot_batch: int = 32
     context_tokens: int = 64
     warmup_steps: int = 40
     matrix_rate: float = 0.004
     gamma_rate: float = 0.05
     bias_rate: float = 0.005
-    slot_rate: float = 0.02
+    slot_rate: float = 0.03
     ridge: float = 0.1
     tune_pairs: int = 2000
     background: int = 64

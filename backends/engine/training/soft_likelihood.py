@@ -65,18 +65,18 @@ class SoftLikelihood:
             return self._after_one(prompt.soft, text)
         inputs = torch.cat([prompt.soft.expand(pairs, -1, -1), text], dim=1)
         more = {} if prompt.contexts is None else self._after_text(prompt.contexts, inputs.shape[1])
-        hidden: Tensor = self.subject.model.model(inputs_embeds=inputs, use_cache=False, **more).last_hidden_state
+        hidden: Tensor = self.subject.model.base_model(inputs_embeds=inputs, use_cache=False, **more).last_hidden_state
         return hidden[:, slots - 1 :]
 
     def _after_one(self, soft: Tensor, text: Tensor) -> Tensor:
         """The same where one soft prompt [1, slots, width] serves all: it is computed once."""
-        first = self.subject.model.model(inputs_embeds=soft, use_cache=True)
+        first = self.subject.model.base_model(inputs_embeds=soft, use_cache=True)
         states = first.past_key_values
         states.batch_repeat_interleave(len(text))
-        start = first.last_hidden_state[:, -1:].expand(len(text), -1, -1)
+        start: Tensor = first.last_hidden_state[:, -1:].expand(len(text), -1, -1)
         if text.shape[1] == 0:
             return start
-        rest = self.subject.model.model(inputs_embeds=text, past_key_values=states).last_hidden_state
+        rest = self.subject.model.base_model(inputs_embeds=text, past_key_values=states).last_hidden_state
         return torch.cat([start, rest], dim=1)
 
     @torch.no_grad()
@@ -86,7 +86,7 @@ class SoftLikelihood:
         Nothing is learnt before the slots, so the contexts need no gradient, which is half of the work.
         """
         ids, lengths = contexts.ids, contexts.lengths
-        states = self.subject.model.model(input_ids=ids, use_cache=True).past_key_values
+        states = self.subject.model.base_model(input_ids=ids, use_cache=True).past_key_values
         steps = torch.arange(ids.shape[1] + count, device=ids.device)
         mask = (steps < lengths[:, None]) | (steps >= ids.shape[1])
         positions = lengths[:, None] + steps[:count]
