@@ -36,11 +36,10 @@ class ActivationSource:
         ]
         joined = torch.cat(parts)
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
-        return joined[torch.randperm(len(joined), generator=generator)]
+        return joined[torch.randperm(len(joined), generator=generator).to(joined.device)]
 
     def residuals(self, chosen: np.ndarray) -> Tensor:
-        """Residuals of the last block that the subject has, on the chosen rows, float32 on the CPU."""
-        ids = torch.from_numpy(self.rows[np.sort(chosen)].astype(np.int64))
-        hidden = self.subject.residuals(ids.to(self.subject.device))[-1].cpu()
-        kept = ~torch.isin(ids, torch.tensor(self.special))
-        return hidden[kept]
+        """Residuals of the last block that the subject has, on the chosen rows, float32 on the subject's device."""
+        ids = torch.from_numpy(self.rows[np.sort(chosen)].astype(np.int64)).to(self.subject.device)
+        kept = ~torch.isin(ids, torch.tensor(self.special, device=ids.device))
+        return self.subject.residuals(ids)[-1][kept]

@@ -54,7 +54,7 @@ class Run:
             tensor.copy_(state["weights"][name])
         self.trainer.optimiser.load_state_dict(state["optimiser"])
         self.trainer.silent.copy_(state["silent"])
-        self.mean = state["mean"]
+        self.mean = state["mean"].to(self.mean.device)
         self.scale, self.seconds = state["numbers"]
         self.chunk, self.step = state["counts"]
 
@@ -63,7 +63,8 @@ def new_run(settings: SAERecipe, first: Tensor, dtype: torch.dtype) -> Run:
     """A run at its beginning, scaled so that centred activations have a mean square of one."""
     mean = first.mean(0)
     scale = float((first - mean).square().mean().sqrt())
-    weights = Weights.initial(first.shape[1], settings.latents, torch.Generator().manual_seed(settings.seed))
+    generator = torch.Generator().manual_seed(settings.seed)
+    weights = Weights.initial(first.shape[1], settings.latents, generator, str(first.device))
     trainer = TopKTrainer(
         weights,
         k=settings.k,
@@ -85,7 +86,7 @@ def text_rows(recipe: Recipe, folders: Folders) -> Any:
 def run_sae(recipe: Recipe, folders: Folders, *, device: str = "cpu", dtype: str = "float32") -> Stage:
     """Train the recipe's autoencoder and write `saes/L<layer>/`; resumes from work/sae-L<layer>.pt.
 
-    The model runs on `device`; the autoencoder's own arithmetic stays on the CPU, in `dtype`.
+    Model and autoencoder both work on `device`, with matrix products in `dtype`; the figures are float32 on the CPU.
     """
     settings = recipe.sae
     figures_file = folders.figures("sae")

@@ -24,10 +24,11 @@ class Weights:
     b_dec: Tensor
 
     @classmethod
-    def initial(cls, width: int, latents: int, generator: torch.Generator) -> "Weights":
-        """Random unit decoder rows, the encoder their transpose, no biases."""
+    def initial(cls, width: int, latents: int, generator: torch.Generator, device: str = "cpu") -> "Weights":
+        """Random unit decoder rows, the encoder their transpose, no biases; drawn on the generator's device."""
         rows = functional.normalize(torch.randn(latents, width, generator=generator), dim=1)
-        return cls(rows.T.contiguous(), torch.zeros(latents), rows.clone(), torch.zeros(width))
+        parts = (rows.T.contiguous(), torch.zeros(latents), rows.clone(), torch.zeros(width))
+        return cls(*(part.to(device) for part in parts))
 
     def all(self) -> list[Tensor]:
         """The four tensors in the order of NAMES."""
@@ -69,8 +70,8 @@ def _grouped_topk(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 def _dense(latents: Tensor, values: Tensor, columns: int, dtype: torch.dtype) -> Tensor:
     """Values [positions, k] at their latents in a matrix of zeros [positions, columns]."""
-    flat = latents + torch.arange(len(latents))[:, None] * columns
-    empty = torch.zeros(len(latents) * columns, dtype=dtype)
+    flat = latents + torch.arange(len(latents), device=latents.device)[:, None] * columns
+    empty = torch.zeros(len(latents) * columns, dtype=dtype, device=latents.device)
     # index_copy_ on the flat matrix takes a hundredth of the time of scatter_ along rows.
     return empty.index_copy_(0, flat.flatten(), values.to(dtype).flatten()).view(len(latents), columns)
 
@@ -123,7 +124,7 @@ class TopKTrainer:
         self.weights = weights
         self.k, self.rate, self.dtype = k, rate, dtype
         self.auxiliary_k, self.auxiliary_weight, self.dead_tokens = auxiliary_k, auxiliary_weight, dead_tokens
-        self.silent = torch.zeros(len(weights.b_enc), dtype=torch.int64)
+        self.silent = torch.zeros_like(weights.b_enc, dtype=torch.int64)
         self.optimiser = torch.optim.Adam(weights.all(), lr=rate, betas=(0.9, 0.999), eps=6.25e-10)
 
     @property
