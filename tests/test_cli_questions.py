@@ -15,7 +15,8 @@ from session_tools import HOSTILE
 from fake_backend import EXAMPLE, FakeBackend
 from investigator import cli, wire
 from investigator.errors import BackendError, BadInput, Disconnected, ScoreError, WorkbenchError
-from investigator.sources import Residual
+from investigator.records import Control, HypothesisRow, Score, Wording
+from investigator.sources import Mean, Residual
 from investigator.text import inert
 from investigator.wire import Explain, Open, Question, RankLabels, ShowFeatures
 from sessions import open_store
@@ -43,6 +44,7 @@ QUESTIONS = {
     "labels": ["labels", EXAMPLE, "--limit", "5"],
     "explain": ["explain", EXAMPLE, "--samples", "8"],
     "test": ["test", EXAMPLE, "ships", "ports", "--scope", "positions"],
+    "contrast": ["contrast", "ships", "ports", EXAMPLE],
     "lens": ["lens", EXAMPLE, "--top", "2"],
     "doctor": ["doctor"],
 }
@@ -96,6 +98,14 @@ def test_a_place_is_written_alike_everywhere(backend: FakeBackend, token: str, p
         (["labels", EXAMPLE, "--labels", "nowhere.txt"], "cannot be read: No such file or directory."),
         (["test", EXAMPLE], "There is no hypothesis to test."),
         (["test"], "There is no prompt."),
+        (["test", EXAMPLE, "ships", "--template", "about it"], "has no {}."),
+        (["test", EXAMPLE, "ships", "--template", "{}", "--as-typed"], "exclude each other"),
+        (["test", EXAMPLE, "ships", "ports", "--wording", "boats"], "names no hypothesis"),
+        (["contrast", "ships"], "There is no prompt."),
+        (["contrast", "ships", EXAMPLE], "A contrast takes two hypotheses, not 1."),
+        (["contrast", "ships", "ports", "boats", EXAMPLE], "A contrast takes two hypotheses, not 3."),
+        (["contrast", "a", "b", EXAMPLE, "--other", "99"], "There is no token 99."),
+        (["contrast", "a", "--source", '{"kind": "mean", "subject": "p", "layer": 3}', "--other", "1"], "no prompt"),
         (["lens", "--source", '{"kind": "mean", "subject": "pocket", "layer": 3}'], "not this source"),
         (["bogus"], "invalid choice"),
         (["sessions", "nowhere"], "There is no session called 'nowhere'."),
@@ -169,6 +179,81 @@ def test_flags_reach_the_question(backend: FakeBackend) -> None:
     assert backend.verbs("labels") == [RankLabels(source, "r", "score", None, 4, "f")]
     assert backend.verbs("explain") == [Explain(source, "", 9, 0.5, 0.8, 7, 0.3, 4, 5)]
     assert backend.verbs("open")[-1] == Open(EXAMPLE, None, "", True, 3, 2)
+
+
+def test_judging_flags_reach_the_question(backend: FakeBackend) -> None:
+    run("labels", EXAMPLE, "--method", "proven", "--no-controls")
+    run("explain", EXAMPLE, "--no-controls")
+    run("test", EXAMPLE, "ships", "--no-controls", "--template", "{}", "--template", "about {}", "--wording", "boats",
+        "--wording", "ships=vessels", "--tried", "4", "--drawn", "--seed", "9")  # fmt: skip
+    run("test", EXAMPLE, "ships", "ports", "--as-typed", "--wording", "ports=harbours")
+    labels, explain = backend.verbs("labels")[0], backend.verbs("explain")[0]
+    assert isinstance(labels, RankLabels) and (labels.method, labels.controls) == ("proven", False)
+    assert isinstance(explain, Explain) and not explain.controls
+    one, two = (verb for verb in backend.verbs("test") if isinstance(verb, wire.Test))
+    assert (one.controls, one.templates, one.wordings) == (False, ("{}", "about {}"), {"ships": ("boats", "vessels")})
+    assert (one.tried, one.drawn, one.seed) == (4, True, 9)
+    assert (two.controls, two.templates, two.wordings) == (True, (), {"ports": ("harbours",)})
+
+
+def test_a_contrast_stands_at_one_place_or_at_two(backend: FakeBackend) -> None:
+    mean = '{"kind": "mean", "subject": "pocket", "layer": 3}'
+    run("contrast", "ships", "ports", EXAMPLE, "--token", "-3:-1", "--layer", "2", "--as-typed", "--seed", "4")
+    run("contrast", "ships", EXAMPLE, "--token", "4", "--other", "-2:")
+    run("contrast", "ships", EXAMPLE, "--other-layer", "2")
+    run("contrast", "ships", EXAMPLE, "--other-prompt", "a b")
+    run("contrast", "--source", mean, "--hypothesis=-a", "b", "--reader", "r", "--other-source", mean)
+    asked = [verb for verb in backend.verbs("contrast") if isinstance(verb, wire.Contrast)]
+    ids = tuple(token.id for token in next(iter(backend._prompts.values())))
+
+    def at(position: int, end: int | None = None, layer: int = 3) -> Residual:
+        return Residual("pocket", ids, layer, position, end)
+
+    short = asked[3].other
+    assert isinstance(short, Residual) and (len(short.token_ids), short.position, short.layer) == (3, 2, 3)
+    assert asked == [
+        wire.Contrast("ships", "ports", at(7, 9, 2), None, "", (), 4),
+        wire.Contrast("ships", "ships", at(4), at(8, 10)),
+        wire.Contrast("ships", "ships", at(9), at(9, layer=2)),
+        wire.Contrast("ships", "ships", at(9), short),
+        wire.Contrast("b", "-a", Mean("pocket", 3), Mean("pocket", 3), "r"),
+    ]
+
+
+def test_wordings_tried_in_the_session_are_counted_by_themselves(backend: FakeBackend) -> None:
+    run("test", EXAMPLE, "ships", "ports", "--session", "s")
+    run("test", EXAMPLE, "ports", "boats", "--session", "s")
+    run("test", EXAMPLE, "ships", "--session", "s", "--token", "2")
+    run("test", EXAMPLE, "ships", "--session", "another")
+    run("test", EXAMPLE, "whales", "--session", "s", "--no-save")
+    run("contrast", "cities", "ports", EXAMPLE, "--session", "s")
+    run("test", EXAMPLE, "whales", "--session", "s")
+    tried = [verb.tried for verb in backend.verbs("test") if isinstance(verb, wire.Test)]
+    assert tried == [0, 1, 0, 0, 0, 4]
+
+
+def test_a_judged_hypothesis_is_printed_with_what_stands_behind_it(
+    backend: FakeBackend, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = Score(
+        -0.95, 1.27, 0.002, 5, 512, (Control("random covariance", -2.2, 0.02, (), 256),), (1.0, 1.5), "supported",
+        why="Its gap of 1.27 is above 0.40.", note="Also readable from the text.", estimate=True, tried=3,
+    )  # fmt: skip
+    row = HypothesisRow(
+        "ships", judged, wordings=(Wording("ships", -0.9, 1.3), Wording("about ships", -1.1)), wording_spread=0.4
+    )
+    monkeypatch.setattr(FakeBackend, "_hypothesis", lambda *_: row)
+    assert run("test", EXAMPLE, "ships", "--no-save") == 0
+    out = capsys.readouterr().out
+    for words in ("~+1.270", "+1.00 to +1.50", "~-0.950", "±0.400", "✓ supported", "about ships", "random covariance",
+                  "Its gap of 1.27 is above 0.40. Also readable from the text.", "256", "tried"):  # fmt: skip
+        assert words in out, words
+    assert run("test", EXAMPLE, "ships", "--no-save", "--csv") == 0
+    line = next(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert (line["low"], line["high"], line["verdict"], line["tried"]) == ("1.0", "1.5", "supported", "3")
+    assert run("contrast", "ships", "ports", EXAMPLE, "--no-save") == 0
+    out = capsys.readouterr().out
+    assert "+0.80 to +1.20" in out and "The left one fits better" in out
 
 
 def test_the_settings_give_the_explaining_constants(backend: FakeBackend, own_home: Path) -> None:
@@ -289,19 +374,22 @@ def test_a_session_that_cannot_be_saved_is_told_and_the_answer_printed(
     assert "Answers cannot be saved" in said
 
 
-def test_ctrl_c_cancels_the_question_keeps_its_rows_and_ends_with_130(
-    backend: FakeBackend, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_cancels_the_question_keeps_its_rows_and_ends_with_its_code(
+    backend: FakeBackend, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: int, code: int
 ) -> None:
+    handler = signal.getsignal(number)
     gate = backend.hold("explain")
     ask = backend.ask
 
     def watched(question: Question, *, start: int = 0) -> object:
         if isinstance(question.verb, Explain):
-            threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGINT)).start()
+            threading.Thread(target=os.kill, args=(os.getpid(), number)).start()
         return ask(question, start=start)
 
     monkeypatch.setattr(backend, "ask", watched)
-    assert run("explain", EXAMPLE) == 130
+    assert run("explain", EXAMPLE) == code
+    assert signal.getsignal(number) is handler
     assert backend.cancelled == [backend.asked[-1].id]
     assert capsys.readouterr().err == "Stopped.\n"
     assert not gate.is_set() and backend.closed == 1
