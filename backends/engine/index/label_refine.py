@@ -1,0 +1,73 @@
+"""From an estimate to the best texts: exact scores of the most promising few correct the estimate of all others.
+
+A ridge regression of what the estimate missed, on the texts' features under this source and on their gradients'
+principal directions, is fitted again after every round; the next round takes what then looks best.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+# Prior precision of a weight against the noise of one exact score; features are standardised.
+_RIDGE = 30.0
+ROUNDS = 8
+"""Rounds of exact scoring; later ones know more."""
+_FIRST = 0.2
+"""Share of all candidates that the first round takes."""
+
+
+class Refiner:
+    """The state of one search: which texts are known exactly, and what that says of the others."""
+
+    def __init__(self, prior: Tensor, features: Tensor, directions: Tensor, offset: Tensor) -> None:
+        """Start from estimated gaps `[texts]`, standardised features and directions `[texts, *]`.
+
+        `offset` `[texts]` is added to a gap to make what is ranked: zero for gaps, the means for scores. A text whose
+        estimate is not a number is taken first, because only its exact score says anything.
+        """
+        self._prior = prior
+        self._features, self._directions, self._offset = features, directions, offset
+        self._known = torch.zeros(len(prior), dtype=torch.bool)
+        self._gaps = torch.full_like(prior, torch.nan)
+        self.estimate = prior
+        """[texts] gaps: exact where known, estimated elsewhere."""
+
+    @property
+    def known(self) -> Tensor:
+        """[texts] whether a text was scored exactly."""
+        return self._known
+
+    def next(self, count: int) -> Tensor:
+        """Return indices of the most promising texts that are not known yet, at most `count`, best first."""
+        value = torch.nan_to_num(self.estimate + self._offset, nan=torch.inf).masked_fill(self._known, -torch.inf)
+        count = min(count, int((~self._known).sum()))
+        return value.topk(count).indices
+
+    def learn(self, texts: Tensor, gaps: Tensor) -> None:
+        """Take exact gaps of some texts, and estimate all others anew; NaN says that a score failed."""
+        self._known[texts] = True
+        self._gaps[texts] = gaps.to(self._gaps.dtype)
+        rows = self._known.nonzero()[:, 0]
+        missed = self._gaps[rows] - self._prior[rows]
+        inputs = self._inputs(rows)
+        good = torch.isfinite(missed) & torch.isfinite(inputs).all(1)
+        inputs, missed = inputs[good].double(), missed[good].double()
+        products = inputs.T @ inputs + _RIDGE * torch.eye(inputs.shape[1], dtype=torch.float64)
+        weights = torch.linalg.solve(products, inputs.T @ missed).float()
+        width = self._features.shape[1]
+        correction = self._features @ weights[:width] + self._directions @ weights[width:-1] + weights[-1]
+        self.estimate = torch.where(self._known, self._gaps, self._prior + correction)
+
+    def _inputs(self, rows: Tensor) -> Tensor:
+        return torch.cat([self._features[rows], self._directions[rows], torch.ones(len(rows), 1)], dim=1)
+
+
+def rounds(candidates: int) -> list[int]:
+    """Return how many texts each round scores, `candidates` in all."""
+    first = min(candidates, max(1, round(_FIRST * candidates)))
+    rest = candidates - first
+    edges = [first + rest * step // (ROUNDS - 1) for step in range(ROUNDS)]
+    return [first, *(high - low for low, high in pairwise(edges) if high > low)]
