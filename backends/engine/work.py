@@ -139,11 +139,20 @@ def _name_parts(file: Path, layer: int) -> None:
         file.write_text(text.partition("\n")[2], encoding="utf-8")
 
 
-def _evaluate(name: str, given: Arguments) -> Iterable[Step | Figure]:
+def _evaluate(name: str, given: Arguments) -> Iterable[Step | Figure | str]:
+    workbench, device = Path(str(given["workbench"])), str(given.get("device") or "cpu")
+    if name == "controls":
+        from backends.engine.evaluating.controls.run import evaluate_controls
+
+        only, seed, scale = str(given.get("only", "")), int(given.get("seed", 1)), float(given.get("scale", 1.0))
+        return evaluate_controls(workbench, only=only, seed=seed, scale=scale, device=device)
+    if name == "paper-tables":
+        from backends.engine.evaluating.paper.run import write_paper_tables
+
+        return write_paper_tables(workbench, Path(str(given["out"])), device=device)
     from backends.engine.evaluating.pocket import evaluate_pocket
 
-    workbench = Path(str(given["workbench"]))
-    return evaluate_pocket(workbench.parent, device=str(given.get("device") or "cpu"))
+    return evaluate_pocket(workbench.parent, device=device)
 
 
 _COMMANDS: dict[str, Any] = {"train": _train, "evaluate": _evaluate}
@@ -151,7 +160,9 @@ _COMMANDS: dict[str, Any] = {"train": _train, "evaluate": _evaluate}
 
 
 INDEXES = {
+    "controls": "backends.engine.controls.build_work",
     "corpus": "backends.engine.index.corpus_work",
+    "labels": "backends.engine.index.build_labels",
 }
 """From a kind of index to the module whose `build(verb)` makes it: a generator of progress and figures, and of a `str`
 that says what came of it."""

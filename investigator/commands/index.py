@@ -9,10 +9,12 @@ from typing import Protocol, cast
 from investigator.commands.common import Options
 
 NAME = "index"
-HELP = "make what answers a search at once: a corpus' activations"
+HELP = "make what answers at once: a corpus' activations for a search, a label set's gradients for a ranking"
 EXAMPLE = "investigator index corpus novels.txt reviews.jsonl --name books"
 KINDS = {
+    "controls": "what a reader's verdicts rest on: thresholds, rankings of nothing, texts drawn from nothing",
     "corpus": "activations of every position of a corpus, for `investigator find`",
+    "labels": "gradients of a reader's labels, for rankings that answer at once",
 }
 """From a kind of index to what it is; its module, of the same name, lies in `investigator.commands.indexes`."""
 
