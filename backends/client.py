@@ -84,6 +84,7 @@ class SocketBackend(Backend):
         self._keep(named.client)
         failures = 0
         while failures < ATTEMPTS:
+            self._check_open()  # somebody who shares this link may have found it dead and closed it
             try:
                 async for event in self._stream(named, start):
                     failures, start = 0, event.n + 1

@@ -10,12 +10,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
-from ssh_tools import ROOT, SSHD, Loopback
+from ssh_tools import SSHD, far_host
 
 from backends.ssh.remote import Remote
 from backends.ssh.tunnel import Tunnel
 from investigator import paths
+from investigator.commands.faults.loopback import ROOT, Loopback
 from investigator.errors import BackendError, Disconnected
 from investigator.events import Answer
 from investigator.records import Opened
@@ -28,19 +30,13 @@ PROMPT = "The doctor gave the patient some medicine"
 
 
 @pytest.fixture
-def far(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback]:
-    host = Loopback(tmp_path_factory.mktemp("far"))
-    monkeypatch.setenv("PATH", host.path)
-    yield host
-    end_backends(host)
-
-
-def end_backends(host: Loopback) -> None:
-    subprocess.run(["pkill", "-f", f"backends.server.*{host.home}"], check=False)
+def far(tmp_path: Path) -> Iterator[Loopback]:
+    with far_host(tmp_path) as host:
+        yield host
 
 
 def settings_of(host: Loopback, **more: str) -> Settings:
-    return Settings(hosts={"far": Host(command=host.command, **more)})  # type: ignore[arg-type]
+    return Settings(hosts={"far": msgspec.structs.replace(host.host, **more)})
 
 
 def question(id: str, verb: Open | Explain) -> Question:
@@ -77,25 +73,18 @@ def test_a_question_is_answered_over_there_and_a_cut_link_loses_and_repeats_noth
     assert not list(paths.socket_folder().glob("*"))
 
 
-def test_where_sockets_are_not_forwarded_every_connection_is_dialled(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    host = Loopback(tmp_path_factory.mktemp("far"), allow_sockets=False)
-    monkeypatch.setenv("PATH", host.path)
-
-    async def scenario() -> None:
+def test_where_sockets_are_not_forwarded_every_connection_is_dialled(tmp_path: Path) -> None:
+    async def scenario(host: Loopback) -> None:
         remote = Remote("far", "pocket", settings_of(host))
         remote.sign_in()
         opened, _ = await _answer(remote, question("open-1", Open(PROMPT)))
         assert isinstance(opened.result, Opened)
         await remote.aclose()
 
-    try:
-        asyncio.run(scenario())
+    with far_host(tmp_path, allow_sockets=False) as host:
+        asyncio.run(scenario(host))
         with pytest.raises(BackendError, match="does not forward unix sockets"):
             Tunnel("far", "pocket", settings_of(host, forward="socket")).open(silent=True)
-    finally:
-        end_backends(host)
 
 
 def test_what_goes_wrong_with_a_host_is_a_sentence(far: Loopback) -> None:
@@ -118,7 +107,7 @@ def test_a_program_that_is_killed_leaves_no_ssh_behind(far: Loopback) -> None:
         "tunnel = Tunnel('far', 'pocket', Settings(hosts={'far': Host(command=sys.argv[1])}))\n"
         "tunnel.open(silent=True)\nprint(tunnel._process.pid, flush=True)\ntime.sleep(600)\n"
     )
-    command = [sys.executable, "-P", "-c", script, far.command]
+    command = [sys.executable, "-P", "-c", script, far.host.command]
     held = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert held.stdout is not None
     ssh = int(held.stdout.readline())

@@ -65,6 +65,8 @@ class Tunnel:
         self._process: subprocess.Popen[bytes] | None = None
         self._dialler: Dialler | None = None
         self._said: list[str] = []
+        self.opened = 0
+        """How often the link was made."""
 
     @property
     def stands(self) -> bool:
@@ -87,6 +89,7 @@ class Tunnel:
         try:
             found = self._whereabouts(self._process)
             self._bring(found)
+            self.opened += 1
         except BaseException:
             self.close()
             raise
