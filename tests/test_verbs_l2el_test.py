@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -15,6 +16,8 @@ from investigator.errors import BadInput
 from investigator.records import HypothesisRow
 from investigator.sources import Mean, Residual
 
+as_typed = functools.partial(wire.Test, templates=(), controls=False)
+
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> tiny.Tiny:
@@ -27,7 +30,7 @@ def engine(bench: tiny.Tiny) -> Any:
 
 
 def test_score_gap_p_and_background_at_one_place(engine: Any, bench: tiny.Tiny) -> None:
-    _, result, provenance = l2el.ask(engine, wire.Test(("references to capital cities",), (l2el.at(engine),)))
+    _, result, provenance = l2el.ask(engine, as_typed(("references to capital cities",), (l2el.at(engine),)))
     (row,) = result.rows
     soft = l2el.slow_soft(bench, l2el.slow_hidden(engine)[-1])
     assert row.score.score == pytest.approx(l2el.slow_score(engine, soft, row.text), abs=1e-4)
@@ -44,7 +47,7 @@ def test_score_gap_p_and_background_at_one_place(engine: Any, bench: tiny.Tiny) 
 
 
 def test_every_position_has_its_score_and_special_tokens_an_error(engine: Any, bench: tiny.Tiny) -> None:
-    _, result, _ = l2el.ask(engine, wire.Test(("cat", "the word France"), (l2el.at(engine),), scope="positions"))
+    _, result, _ = l2el.ask(engine, as_typed(("cat", "the word France"), (l2el.at(engine),), scope="positions"))
     hidden = l2el.slow_hidden(engine)
     for row in result.rows:
         assert len(row.positions) == len(l2el.ids_of(engine))
@@ -59,7 +62,7 @@ def test_every_position_has_its_score_and_special_tokens_an_error(engine: Any, b
 
 
 def test_every_layer_with_a_reader_has_its_own_scores_and_background(engine: Any, bench: tiny.Tiny) -> None:
-    _, result, _ = l2el.ask(engine, wire.Test(("cat",), (l2el.at(engine),), scope="layers"))
+    _, result, _ = l2el.ask(engine, as_typed(("cat",), (l2el.at(engine),), scope="layers"))
     (row,) = result.rows
     by_layer = dict(row.layers)
     assert by_layer.keys() == {l2el.SECOND_LAYER, tiny.LAYER}
@@ -74,7 +77,7 @@ def test_every_layer_with_a_reader_has_its_own_scores_and_background(engine: Any
 def test_a_table_of_prompts_gives_one_row_each(engine: Any, bench: tiny.Tiny) -> None:
     other = tuple(engine.parts.subject().encode("names of animals"))
     sources = (l2el.at(engine), Residual("", other, -1, -1))
-    _, result, _ = l2el.ask(engine, wire.Test(("cat", "dog"), sources))
+    _, result, _ = l2el.ask(engine, as_typed(("cat", "dog"), sources))
     assert [(row.prompt, row.text) for row in result.rows] == [(0, "cat"), (0, "dog"), (1, "cat"), (1, "dog")]
     soft = l2el.slow_soft(bench, l2el.slow_hidden(engine, prompt="names of animals")[-1])
     assert result.rows[3].score.score == pytest.approx(l2el.slow_score(engine, soft, "dog"), abs=1e-4)
@@ -82,7 +85,7 @@ def test_a_table_of_prompts_gives_one_row_each(engine: Any, bench: tiny.Tiny) ->
 
 
 def test_the_background_is_measured_once_a_text(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    l2el.ask(engine, wire.Test(("a new sentence",), (l2el.at(engine, 2),)))
+    l2el.ask(engine, as_typed(("a new sentence",), (l2el.at(engine, 2),)))
     subject = engine.parts.subject()
     positions = []
     body = subject.body
@@ -92,7 +95,7 @@ def test_the_background_is_measured_once_a_text(engine: Any, monkeypatch: pytest
         return body(**given)
 
     monkeypatch.setattr(subject, "body", counting)
-    events, result, _ = l2el.ask(engine, wire.Test(("a new sentence",), (l2el.at(engine, 3),)))
+    events, result, _ = l2el.ask(engine, as_typed(("a new sentence",), (l2el.at(engine, 3),)))
     assert sum(positions) < 64
     assert result.rows[0].score.background == 512
     assert not l2el.progress(events)
@@ -100,13 +103,13 @@ def test_the_background_is_measured_once_a_text(engine: Any, monkeypatch: pytest
 
 def test_its_numbers_do_not_depend_on_what_was_asked_before(engine: Any, bench: tiny.Tiny) -> None:
     fresh = tiny.make_engine(bench)
-    verb = wire.Test(("the word France",), (l2el.at(engine, 4),))
-    l2el.ask(fresh, wire.Test(("cat", "the word France", "numbers"), (l2el.at(fresh, 2),), scope="positions"))
+    verb = as_typed(("the word France",), (l2el.at(engine, 4),))
+    l2el.ask(fresh, as_typed(("cat", "the word France", "numbers"), (l2el.at(fresh, 2),), scope="positions"))
     assert l2el.ask(fresh, verb)[1] == l2el.ask(tiny.make_engine(bench), verb)[1]
 
 
 def test_rows_stream_before_the_background_is_known(engine: Any) -> None:
-    events, result, _ = l2el.ask(engine, wire.Test(("streamed words",), (l2el.at(engine),), scope="positions"))
+    events, result, _ = l2el.ask(engine, as_typed(("streamed words",), (l2el.at(engine),), scope="positions"))
     first = l2el.partial_rows(events)[0]
     assert first.score.score == result.rows[0].score.score  # type: ignore[union-attr]
     assert first.score.gap is None  # type: ignore[union-attr]
@@ -121,7 +124,7 @@ def test_rows_stream_before_the_background_is_known(engine: Any) -> None:
 
 def test_bad_hypotheses_are_errors_and_good_ones_beside_them_are_scored(engine: Any) -> None:
     texts = ("", "cat", "word " * 200, "ends <|eos|> here", "\ud800", "😀😀")
-    _, result, _ = l2el.ask(engine, wire.Test(texts, (l2el.at(engine),), scope="positions"))
+    _, result, _ = l2el.ask(engine, as_typed(texts, (l2el.at(engine),), scope="positions"))
     rows = {row.text: row for row in result.rows}
     assert rows["cat"].score.score is not None
     assert rows["😀😀"].score.score is not None
@@ -139,7 +142,7 @@ def test_not_a_number_in_one_position_is_an_error_there_alone(engine: Any, monke
     broken = capture.residuals.clone()
     broken[tiny.LAYER, 2, 3] = float("nan")
     monkeypatch.setattr(capture, "residuals", broken)
-    _, result, _ = l2el.ask(engine, wire.Test(("cat",), (Residual("", ids, -1, 3),), scope="positions"))
+    _, result, _ = l2el.ask(engine, as_typed(("cat",), (Residual("", ids, -1, 3),), scope="positions"))
     (row,) = result.rows
     assert row.positions[2].error
     assert row.positions[2].score is None
@@ -149,29 +152,29 @@ def test_not_a_number_in_one_position_is_an_error_there_alone(engine: Any, monke
 
 
 def test_a_span_is_its_mean(engine: Any, bench: tiny.Tiny) -> None:
-    _, result, _ = l2el.ask(engine, wire.Test(("cat",), (l2el.at(engine, 2, 5),)))
+    _, result, _ = l2el.ask(engine, as_typed(("cat",), (l2el.at(engine, 2, 5),)))
     soft = l2el.slow_soft(bench, l2el.slow_hidden(engine)[2:5].mean(0))
     assert result.rows[0].score.score == pytest.approx(l2el.slow_score(engine, soft, "cat"), abs=1e-4)
 
 
 def test_what_cannot_be_asked_is_said(engine: Any) -> None:
     with pytest.raises(BadInput, match="no hypothesis"):
-        engine.resolve(wire.Test((), (l2el.at(engine),)))
+        engine.resolve(as_typed((), (l2el.at(engine),)))
     with pytest.raises(BadInput, match="no source"):
-        engine.resolve(wire.Test(("cat",), ()))
+        engine.resolve(as_typed(("cat",), ()))
     with pytest.raises(BadInput, match="other positions"):
-        engine.resolve(wire.Test(("cat",), (Mean("", -1),), scope="positions"))
+        engine.resolve(as_typed(("cat",), (Mean("", -1),), scope="positions"))
     with pytest.raises(BadInput, match="different layers"):
-        engine.resolve(wire.Test(("cat",), (l2el.at(engine), l2el.at(engine, layer=1))))
+        engine.resolve(as_typed(("cat",), (l2el.at(engine), l2el.at(engine, layer=1))))
     with pytest.raises(BadInput, match="No reader"):
-        engine.resolve(wire.Test(("cat",), (l2el.at(engine, layer=3),)))
+        engine.resolve(as_typed(("cat",), (l2el.at(engine, layer=3),)))
 
 
 @pytest.mark.parametrize("family", ["gpt2", "gemma2"])
 def test_another_family_scores_the_same_way(family: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     bench = l2el.make_bench(tmp_path_factory.mktemp(family), family)
     engine = tiny.make_engine(bench)
-    _, result, _ = l2el.ask(engine, wire.Test(("numbers and dates",), (l2el.at(engine),)))
+    _, result, _ = l2el.ask(engine, as_typed(("numbers and dates",), (l2el.at(engine),)))
     soft = l2el.slow_soft(bench, l2el.slow_hidden(engine)[-1])
     assert result.rows[0].score.score == pytest.approx(l2el.slow_score(engine, soft, "numbers and dates"), abs=1e-4)
     assert torch.tensor(result.rows[0].background).isfinite().all()

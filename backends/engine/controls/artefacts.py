@@ -47,7 +47,7 @@ class Ranking(msgspec.Struct, frozen=True):
     """Labels that a decoy's ranking calls supported, on average, judged against all the other decoys."""
 
 
-class Drawing(msgspec.Struct, frozen=True):
+class Procedure(msgspec.Struct, frozen=True):
     """The procedure that drew the self-scores."""
 
     vectors: int
@@ -70,7 +70,7 @@ class ControlsCard(msgspec.Struct, frozen=True, kw_only=True):
     """Thresholds of the median over the default phrasings."""
     templates: tuple[str, ...] = TEMPLATES
     ranking: Ranking
-    drawing: Drawing
+    drawing: Procedure
     notes: dict[str, str | int | float] = {}
 
 

@@ -38,13 +38,12 @@ def check(templates: Sequence[str] | None, wordings: Mapping[str, Sequence[str]]
 def phrasings(text: str, templates: Sequence[str] | None, own: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the distinct phrasings of a hypothesis, in order; the user's own come last.
 
-    A default template frames what a hypothesis is about: one that already has a frame ("references to X") is said in
-    the other frames, not framed twice.
+    A hypothesis that already has a well-known frame ("references to X") is said in another such frame instead, not
+    framed twice.
     """
     text = text.strip()
-    about = _core(text) if templates is None else text
     given = TEMPLATES if templates is None else templates or (SLOT,)
-    framed = [text if template == SLOT else template.replace(SLOT, about) for template in given]
+    framed = [template.replace(SLOT, _core(text) if template.startswith(_FRAMES) else text) for template in given]
     return tuple(dict.fromkeys([*framed, *(each.strip() for each in own)]))
 
 

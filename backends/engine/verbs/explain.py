@@ -1,24 +1,23 @@
-"""`explain`: texts drawn from a reader, scored, and put in a diverse order (L2EL, appendix B)."""
+"""`explain`: texts drawn from a reader, scored, put in a diverse order (L2EL, appendix B), and judged."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
-import torch
+import numpy as np
 
 from backends.base import Lane
 from backends.engine import vectors
-from backends.engine.likelihood.states import one_prefix
-from backends.engine.mmr import diverse
+from backends.engine.controls.answers import drawn_score
+from backends.engine.controls.artefacts import artefacts_of
 from backends.engine.readers import scores
 from backends.engine.readers.backgrounds import PART, background_of, filled
-from backends.engine.readers.prepared import Prepared, plan_name, prepare, score_prepared
-from backends.engine.readers.reader import Reader, open_reader, reader_name
-from backends.engine.sampling import draw
+from backends.engine.readers.drawn import Drawing
+from backends.engine.readers.prepared import plan_name
+from backends.engine.readers.reader import open_reader, reader_name
 from investigator.errors import BadInput
 from investigator.records import ExplanationRow, Explanations, Score
 from investigator.wire import Event, Explain, Finished, Partial, Progress
@@ -60,75 +59,58 @@ def _check(name: str, value: float, low: float, high: float) -> None:
 
 
 def run(engine: WorkbenchEngine, verb: Explain) -> Iterator[Event | None]:
-    """Draw all samples in one batch, streaming texts as they end; then score, order and compare them."""
+    """Draw all samples in one batch, streaming texts as they end; then score and order them, compare and judge."""
     reader = open_reader(engine, verb.reader)
-    soft = reader.soft_of(engine.vector(verb.source))
-    counts: Counter[str] = Counter()
-    yield from _draw(engine, reader, verb, soft, counts)
-    prepared = prepare(reader.subject, sorted(text for text in counts if text), slots=reader.slots)
-    found: dict[str, Score] = {}
-    for done in score_prepared(reader.subject, soft, prepared):
-        for index, value in zip(done.texts.tolist(), done.scores[0].tolist(), strict=True):
-            found[prepared.texts[index]] = scores.plain(value, prepared.lengths[index])
+    drawing = Drawing(reader, reader.soft_of(engine.vector(verb.source)))
+    yield from _draw(engine, drawing, verb)
+    for _ in drawing.score():
         yield None
-    found.update((prepared.texts[index], scores.failed(error)) for index, error in prepared.errors.items())
-    order = _order(found, verb)
-    rows = [_row(engine, reader, text, found[text], counts[text], rank) for rank, text in enumerate(order, 1)]
+    assert drawing.prepared is not None
+    errors = {drawing.prepared.texts[index]: error for index, error in drawing.prepared.errors.items()}
+    picked = drawing.picked(verb)
+    found = {text: _scored(drawing, text, errors) for text in drawing.order(picked)}
+    rows = [_row(engine, drawing, text, score, rank) for rank, (text, score) in enumerate(found.items(), 1)]
     yield Partial(tuple(rows))
-    yield from _compare(engine, reader, prepared, rows, verb.keep)
+    yield from _compare(engine, drawing, rows, verb)
     yield Finished(Explanations(reader.name, verb.samples, len(rows), tuple(rows)))
 
 
-def _draw(
-    engine: WorkbenchEngine, reader: Reader, verb: Explain, soft: torch.Tensor, counts: Counter[str]
-) -> Iterator[Event | None]:
-    prefix = one_prefix(reader.subject, soft)
-    yield None
-    steps = draw(
-        reader.subject,
-        prefix,
-        samples=verb.samples,
-        temperature=verb.temperature,
-        top_p=verb.top_p,
-        max_tokens=verb.max_tokens,
-        seed=verb.seed,
-    )
-    for done in steps:
-        texts = [reader.subject.decode(drawn.ids).strip() for drawn in done]
-        counts.update(texts)
-        if any(texts):
-            fresh = dict.fromkeys(text for text in texts if text)
-            yield Partial(tuple(_row(engine, reader, text, Score(), counts[text], 0) for text in fresh))
-            yield Progress(counts.total(), verb.samples, "drawing explanations")
+def _draw(engine: WorkbenchEngine, drawing: Drawing, verb: Explain) -> Iterator[Event | None]:
+    for fresh in drawing.draw(verb, verb.seed):
+        if fresh:
+            yield Partial(tuple(_row(engine, drawing, text, Score(), 0) for text in fresh))
+            yield Progress(drawing.counts.total(), verb.samples, "drawing explanations")
         yield None
 
 
-def _order(found: dict[str, Score], verb: Explain) -> list[str]:
-    """Return the diverse top `keep`, then the rest by likelihood, then what could not be scored."""
-    scored = {text: score.score for text, score in sorted(found.items()) if score.score is not None}
-    texts = sorted(scored, key=lambda text: -scored[text])
-    picked = [texts[i] for i in diverse(texts, [scored[t] for t in texts], beta=verb.beta, keep=verb.keep)]
-    kept = set(picked)
-    return [*picked, *(text for text in texts if text not in kept), *sorted(found.keys() - scored.keys())]
+def _scored(drawing: Drawing, text: str, errors: dict[str, str]) -> Score:
+    if text in errors:
+        return scores.failed(errors[text])
+    return scores.plain(drawing.scores[text], len(drawing.ids(text)) + 1)
 
 
-def _row(engine: WorkbenchEngine, reader: Reader, text: str, score: Score, count: int, rank: int) -> ExplanationRow:
-    labels = engine.parts.labels(reader.sae) if reader.sae else None
+def _row(engine: WorkbenchEngine, drawing: Drawing, text: str, score: Score, rank: int) -> ExplanationRow:
+    sae = drawing.reader.sae
+    labels = engine.parts.labels(sae) if sae else None
     verbatim = labels is not None and text in labels and labels.split_of(text) == "train"
-    return ExplanationRow(text=text, score=score, count=count, rank=rank, verbatim=verbatim)
+    return ExplanationRow(text=text, score=score, count=drawing.counts[text], rank=rank, verbatim=verbatim)
 
 
 def _compare(
-    engine: WorkbenchEngine, reader: Reader, prepared: Prepared, rows: list[ExplanationRow], keep: int
+    engine: WorkbenchEngine, drawing: Drawing, rows: list[ExplanationRow], verb: Explain
 ) -> Iterator[Event | None]:
-    """Give the first `keep` rows their gap and p, in place, streaming each."""
-    background = background_of(engine, reader)
-    ids = dict(zip((prepared.texts[index] for index in prepared.valid.tolist()), prepared.ids, strict=True))
-    for place, row in enumerate(rows[:keep]):
+    """Give the first rows, at most `keep`, their gap, p and verdict, in place, streaming each."""
+    background = background_of(engine, drawing.reader)
+    artefacts = artefacts_of(engine, drawing.reader) if verb.controls else None
+    for place, row in enumerate(rows[: verb.keep]):
         if background is None or row.score.score is None:
             continue
-        for done in filled(background, [ids[row.text]], PART):
-            yield None if done else Progress(place, min(keep, len(rows)), "measuring backgrounds")
-        score = scores.against(row.score.score, row.score.tokens, background.scores(ids[row.text], PART))
+        ids = drawing.ids(row.text)
+        for done in filled(background, [ids], PART):
+            yield None if done else Progress(place, min(verb.keep, len(rows)), "measuring backgrounds")
+        values = background.scores(ids, PART)
+        score = scores.against(row.score.score, row.score.tokens, values)
+        if verb.controls and score.gap is not None:
+            score = drawn_score(score, np.array(values), artefacts, verb)
         rows[place] = msgspec.structs.replace(row, score=score)
         yield Partial((rows[place],))

@@ -1,4 +1,4 @@
-"""`test`: typed hypotheses scored at a place, at every position of its prompt, or at every layer with a reader."""
+"""`test`: typed hypotheses scored and judged at a place, at its prompt's positions, or at every layer with a reader."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from torch import Tensor
 
 from backends.base import Lane
 from backends.engine import vectors
+from backends.engine.controls import phrasings
+from backends.engine.controls.answers import Judge
+from backends.engine.controls.phrasings import Phrased, phrased
+from backends.engine.controls.reading import Reading, wording_spread
 from backends.engine.readers import scores
-from backends.engine.readers.backgrounds import WHOLE, Background, background_of, filled
-from backends.engine.readers.prepared import Prepared, plan_name, prepare, score_prepared
+from backends.engine.readers.prepared import plan_name
 from backends.engine.readers.reader import Reader, open_reader, reader_name, readers_by_layer
 from investigator.errors import BadInput
 from investigator.records import HypothesisRow, Score, Tested
-from investigator.sources import Residual, Source
+from investigator.sources import Residual
 from investigator.wire import Event, Finished, Partial, Progress, Test
 
 if TYPE_CHECKING:
@@ -48,13 +51,20 @@ def resolve(engine: WorkbenchEngine, verb: Test) -> Test:
             f"{len(verb.hypotheses)} hypotheses at {len(verb.sources)} sources are too many at once.",
             f"Ask for at most {_MOST_PAIRS} pairs.",
         )
+    phrasings.check(verb.templates, verb.wordings)
+    if verb.tried < 0 or verb.seed < 0:
+        raise BadInput("tried and seed cannot be negative.", "Give 0 or more.")
     sources = tuple(vectors.resolve(engine, source) for source in verb.sources)
     if verb.scope != "position" and not all(isinstance(source, Residual) for source in sources):
         raise BadInput("Only a prompt has other positions and layers.", "Ask at this source alone.")
     _check_one_place({vectors.place(source, engine) for source in sources})
     reader = reader_name(engine, verb.reader, *vectors.place(sources[0], engine))
     hypotheses = tuple(dict.fromkeys(text.strip() for text in verb.hypotheses))
-    return msgspec.structs.replace(verb, hypotheses=hypotheses, sources=sources, reader=reader)
+    wordings = {text.strip(): own for text, own in verb.wordings.items()}
+    templates = phrasings.TEMPLATES if verb.templates is None else verb.templates
+    return msgspec.structs.replace(
+        verb, hypotheses=hypotheses, sources=sources, reader=reader, wordings=wordings, templates=templates
+    )
 
 
 def _check_one_place(places: set[tuple[str, int]]) -> None:
@@ -62,46 +72,10 @@ def _check_one_place(places: set[tuple[str, int]]) -> None:
         raise BadInput("The sources stand at different layers or models.", "Ask for one layer at a time.")
 
 
-class _Reading:
-    """One reader's scores of the hypotheses at a list of vectors: first alone, then against the background."""
-
-    def __init__(self, engine: WorkbenchEngine, reader: Reader, prepared: Prepared, at: Tensor) -> None:
-        self.reader, self.prepared, self.at = reader, prepared, at
-        self.background: Background | None = background_of(engine, reader)
-        self.values = torch.full((len(at), len(prepared.texts)), torch.nan, dtype=torch.float64)
-        self.scored = False
-        self._ids = dict(zip(prepared.valid.tolist(), prepared.ids, strict=True))
-
-    def score(self) -> Iterator[None]:
-        """Score every hypothesis at every vector."""
-        soft = self.reader.soft(self.at)
-        for done in score_prepared(self.reader.subject, soft, self.prepared) if len(self.at) else ():
-            self.values[done.sources.start : done.sources.stop, done.texts] = done.scores
-            yield None
-        self.scored = True
-
-    def compare(self) -> Iterator[tuple[int, int] | None]:
-        """Score every hypothesis at the background positions, where that is not known from before."""
-        yield from filled(self.background, list(self.prepared.ids), WHOLE)
-
-    def behind(self, text: int) -> tuple[float, ...]:
-        """Return a hypothesis' background scores, empty while unknown; NaN never leaves."""
-        if self.background is None or text in self.prepared.errors:
-            return ()
-        found = self.background.scores(self._ids[text], WHOLE)
-        return found if all(value == value for value in found) else ()
-
-    def at_place(self, place: int, text: int) -> Score:
-        """Return a hypothesis' score at one of the vectors."""
-        if text in self.prepared.errors:
-            return scores.failed(self.prepared.errors[text])
-        return scores.against(float(self.values[place, text]), self.prepared.lengths[text], self.behind(text))
-
-
 class _Layer:
     """All positions of all prompts at one layer."""
 
-    def __init__(self, engine: WorkbenchEngine, reader: Reader, prepared: Prepared, verb: Test) -> None:
+    def __init__(self, engine: WorkbenchEngine, reader: Reader, texts: Phrased, verb: Test) -> None:
         self.layer = reader.layer
         self._places: list[list[int | None]] = []
         found: list[Tensor] = []
@@ -112,13 +86,14 @@ class _Layer:
             places = iter(range(sum(map(len, found)), sum(map(len, found)) + special.count(False)))
             self._places.append([None if is_special else next(places) for is_special in special])
             found.append(capture.residuals[reader.layer][~torch.tensor(special)])
-        self.reading = _Reading(engine, reader, prepared, torch.cat(found))
+        self.reading = Reading(engine, reader, texts, torch.cat(found))
 
     def row(self, prompt: int, text: int) -> tuple[Score, ...]:
         """Return a hypothesis' score at every token of a prompt."""
-        places = self._places[prompt]
+        behind = self.reading.behind(text)
         return tuple(
-            scores.failed(SPECIAL) if place is None else self.reading.at_place(place, text) for place in places
+            scores.failed(SPECIAL) if place is None else self.reading.at_place(place, text, behind)
+            for place in self._places[prompt]
         )
 
 
@@ -128,10 +103,14 @@ class _Answer:
     def __init__(self, engine: WorkbenchEngine, verb: Test) -> None:
         self.verb, self.engine = verb, engine
         self.reader = open_reader(engine, verb.reader)
-        self.prepared = prepare(self.reader.subject, verb.hypotheses, slots=self.reader.slots)
+        self.texts = self._phrased(self.reader)
         at = torch.stack([engine.vector(source) for source in verb.sources])
-        self.main = _Reading(engine, self.reader, self.prepared, at)
+        self.main = Reading(engine, self.reader, self.texts, at)
         self.layers = [self._layer(name) for name in self._names()]
+        self.judge = Judge(engine, self.main, verb) if verb.controls else None
+
+    def _phrased(self, reader: Reader) -> Phrased:
+        return phrased(reader, self.verb.hypotheses, self.verb.templates, self.verb.wordings)
 
     def _names(self) -> list[str]:
         if self.verb.scope == "layers":
@@ -141,45 +120,45 @@ class _Answer:
 
     def _layer(self, name: str) -> _Layer:
         reader = open_reader(self.engine, name)
-        fits = reader.slots == self.reader.slots
-        prepared = self.prepared if fits else prepare(reader.subject, self.verb.hypotheses, slots=reader.slots)
-        return _Layer(self.engine, reader, prepared, self.verb)
+        texts = self.texts if reader.slots == self.reader.slots else self._phrased(reader)
+        return _Layer(self.engine, reader, texts, self.verb)
 
     @property
-    def readings(self) -> list[_Reading]:
+    def readings(self) -> list[Reading]:
         """One reading a reader, the asked place's first."""
-        first: dict[str, _Reading] = {}
+        first: dict[str, Reading] = {}
         for reading in (self.main, *(layer.reading for layer in self.layers)):
             first.setdefault(reading.reader.name, reading)
         return list(first.values())
 
     def rows(self) -> tuple[HypothesisRow, ...]:
         """Return one row a prompt and hypothesis."""
-        pairs = [(p, t) for p in range(len(self.verb.sources)) for t in range(len(self.prepared.texts))]
+        pairs = [(p, t) for p in range(len(self.verb.sources)) for t in range(len(self.texts.texts))]
         return tuple(self._row(prompt, text) for prompt, text in pairs)
 
     def _row(self, prompt: int, text: int) -> HypothesisRow:
         source = self.verb.sources[prompt]
         by_layer = tuple((layer.layer, layer.row(prompt, text)) for layer in self.layers if layer.reading.scored)
-        own = next((found for layer, found in by_layer if layer == self.reader.layer), ())
+        wordings = self.main.wordings(prompt, text)
         return HypothesisRow(
-            text=self.prepared.texts[text],
-            score=self.main.at_place(prompt, text),
+            text=self.texts.texts[text],
+            score=self.judge.score(prompt, text) if self.judge else self.main.at_place(prompt, text),
             prompt=prompt,
             layer=self.reader.layer,
-            position=_position(source),
+            position=source.position if isinstance(source, Residual) else 0,
             background=self.main.behind(text) if len(self.verb.sources) == 1 else (),
-            positions=own,
+            positions=next((found for layer, found in by_layer if layer == self.reader.layer), ()),
             layers=by_layer if self.verb.scope == "layers" else (),
+            wordings=wordings,
+            wording_spread=wording_spread(wordings),
         )
 
 
-def _position(source: Source) -> int:
-    return source.position if isinstance(source, Residual) else 0
-
-
 def run(engine: WorkbenchEngine, verb: Test) -> Iterator[Event | None]:
-    """Score the place itself first, then everywhere else, then the backgrounds; rows are sent after each of these."""
+    """Score the place itself, then everywhere else, then backgrounds and controls; rows are sent after each of these.
+
+    The last rows are judged.
+    """
     yield from _captured(engine, verb)
     answer = _Answer(engine, verb)
     yield None
@@ -192,7 +171,15 @@ def run(engine: WorkbenchEngine, verb: Test) -> Iterator[Event | None]:
         for done in reading.compare():
             yield Progress(*done, f"measuring the background of {reading.reader.name}") if done else None
         yield Partial(answer.rows())
+    if answer.judge:
+        yield from _judged(answer.judge)
     yield Finished(Tested(answer.reader.name, answer.rows()))
+
+
+def _judged(judge: Judge) -> Iterator[Event | None]:
+    for done in judge.measures.measure():
+        yield Progress(*done, f"measuring the controls of {judge.reading.reader.name}") if done else None
+    judge.judged = True
 
 
 def _captured(engine: WorkbenchEngine, verb: Test) -> Iterator[None]:

@@ -1,0 +1,61 @@
+"""Self-scores: the best text that the usual procedure draws from each covariance-random vector, under that vector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from backends.engine.controls.artefacts import Procedure
+from backends.engine.controls.statistics import Floats
+from backends.engine.readers.backgrounds import PART, background_of, filled
+from backends.engine.readers.drawn import Drawing
+from backends.engine.readers.reader import Reader
+from investigator.sources import Mean
+from investigator.wire import Explain
+
+if TYPE_CHECKING:
+    from backends.engine.engine import WorkbenchEngine
+
+
+def usual_procedure(reader: Reader, vectors: int) -> Procedure:
+    """Return the procedure that `explain` follows where nothing else is asked; a short context draws shorter texts."""
+    usual = Explain(Mean("", 0))
+    return Procedure(
+        vectors=vectors,
+        samples=usual.samples,
+        temperature=usual.temperature,
+        top_p=usual.top_p,
+        max_tokens=min(usual.max_tokens, reader.subject.context - reader.slots - 1),
+        beta=usual.beta,
+        keep=usual.keep,
+    )
+
+
+def self_score(
+    engine: WorkbenchEngine, reader: Reader, vector: Tensor, how: Procedure, seed: int
+) -> Iterator[Floats | None]:
+    """Yield None at each model step, then `[2]`: gap and score of the best text drawn from one vector `[d]`.
+
+    The best is the one with the largest gap among the texts that `explain` would pick, as each of these is judged. A
+    vector from which nothing can be drawn has NaN.
+    """
+    drawing = Drawing(reader, reader.soft(vector[None]))
+    for _ in drawing.draw(how, seed):
+        yield None
+    for _ in drawing.score():
+        yield None
+    background = background_of(engine, reader)
+    assert background is not None
+    best = np.full(2, np.nan)
+    for text in drawing.picked(how):
+        ids = drawing.ids(text)
+        for done in filled(background, [ids], PART):
+            if done is None:
+                yield None
+        gap = drawing.scores[text] - float(np.mean(background.scores(ids, PART)))
+        if not gap <= best[0]:
+            best = np.array([gap, drawing.scores[text]])
+    yield best
