@@ -106,8 +106,9 @@ class Subject:
         Cohere's and Granite's logit scales and Gemma's final softcapping are applied where the configuration has them.
         """
         logits: Tensor = self._output(hidden)
-        logits = logits * (getattr(self.config, "logit_scale", None) or 1.0)
-        logits = logits / (getattr(self.config, "logits_scaling", None) or 1.0)
+        factor = (getattr(self.config, "logit_scale", None) or 1) / (getattr(self.config, "logits_scaling", None) or 1)
+        # Logits are the largest tensors there are: a factor of 1 is not multiplied.
+        logits = logits if factor == 1 else logits * factor
         cap = getattr(self.config, "final_logit_softcapping", None)
         return torch.tanh(logits / cap) * cap if cap else logits
 

@@ -6,16 +6,20 @@ from backends.engine.likelihood.one_text import score_text_at
 from backends.engine.likelihood.pairs import PairScores, pair_scores, score_pairs
 from backends.engine.likelihood.plan import Plan, make_plan
 from backends.engine.likelihood.states import PrefixStates, prefix_states
-from backends.engine.likelihood.texts import Ids, encode_text
+from backends.engine.likelihood.texts import Ids, encode_text, encode_texts
+from backends.engine.likelihood.topk import TIE, Top, top_k
 
 __all__ = [
+    "TIE",
     "GridScores",
     "Ids",
     "LanguageModel",
     "PairScores",
     "Plan",
     "PrefixStates",
+    "Top",
     "encode_text",
+    "encode_texts",
     "grid_table",
     "make_plan",
     "pair_scores",
@@ -25,4 +29,5 @@ __all__ = [
     "score_pairs",
     "score_text_at",
     "tokens_a_step",
+    "top_k",
 ]

@@ -106,7 +106,7 @@ def _heads(layer: int, query: Tensor, key: Tensor, value: Tensor, given: dict[st
 
 def _own(own: str, module: Any) -> Callable[..., Any]:
     found: Callable[..., Any] | None = ALL_ATTENTION_FUNCTIONS.get(own)
-    return found or sys.modules[type(module).__module__].eager_attention_forward  # type: ignore[no-any-return]
+    return found or sys.modules[type(module).__module__].eager_attention_forward
 
 
 def _masked(own: str) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, unflatten
 
 from backends.engine.likelihood.attention import Heads
 from backends.engine.likelihood.states import Pair
@@ -41,13 +41,13 @@ class Packed:
 
     def attend(self, heads: Heads) -> Tensor:
         """Return `[1, sources * positions, heads, size]`."""
-        key, value = (states[0].unflatten(1, (self.sources, -1)) for states in (heads.key, heads.value))
-        query = heads.query[0].unflatten(1, (self.sources, -1)).unflatten(0, (len(key), -1))
+        key, value = (unflatten(states[0], 1, (self.sources, -1)) for states in (heads.key, heads.value))
+        query = unflatten(unflatten(heads.query[0], 1, (self.sources, -1)), 0, (len(key), -1))
         if self.keep >= 0:
             here = slice(self.keep, self.keep + key.shape[2])
             self.trunk[heads.layer][0][:, :, here] = key
             self.trunk[heads.layer][1][:, :, here] = value
-        groups, each, sources, positions, size = query.shape
+        groups, each, sources, positions, _ = query.shape
         out = query.new_empty(sources, positions, groups, each, value.shape[-1])
         for index, rows in enumerate(self.rows):
             self._group(heads, index, rows, (query, key, value), out)
@@ -55,27 +55,27 @@ class Packed:
 
     def _group(self, heads: Heads, index: int, rows: Rows, states: tuple[Tensor, Tensor, Tensor], out: Tensor) -> None:
         cut, shape = slice(rows.start, rows.start + rows.rows * rows.length), (rows.rows, rows.length)
-        query = states[0][:, :, :, cut].unflatten(3, shape).permute(0, 2, 3, 1, 4, 5)
+        query = unflatten(states[0][:, :, :, cut], 3, shape).permute(0, 2, 3, 1, 4, 5)
         groups, sources, count, each, length, size = query.shape
         query = query.reshape(groups, sources, count, each * length, size)
         key, value = (self._with_ancestors(heads.layer, part, rows, states[1 + part][:, :, cut]) for part in (0, 1))
         slots_key, slots_value = self.prefix[heads.layer]
         before = (query.flatten(2, 3) @ slots_key.mT).view(*query.shape[:-1], -1)
         logits = torch.cat([before, query @ key.mT], -1).mul_(heads.scaling)
-        weights = self._weights(heads, index, logits.unflatten(3, (each, length))).to(value.dtype).flatten(3, 4)
+        weights = self._weights(heads, index, unflatten(logits, 3, (each, length))).to(value.dtype).flatten(3, 4)
         slots = slots_key.shape[2]
         mixed = weights[..., slots:] @ value
         mixed += (weights[..., :slots].flatten(2, 3) @ slots_value).view_as(mixed)
-        mixed = mixed.unflatten(3, (each, length)).permute(1, 2, 4, 0, 3, 5)
-        out[:, cut].unflatten(1, shape).copy_(mixed)
+        mixed = unflatten(mixed, 3, (each, length)).permute(1, 2, 4, 0, 3, 5)
+        unflatten(out[:, cut], 1, shape).copy_(mixed)
 
     def _with_ancestors(self, layer: int, part: int, rows: Rows, own: Tensor) -> Tensor:
         """Return `[key heads, sources, rows, ancestors + length, size]`."""
-        own = own.unflatten(2, (rows.rows, rows.length))
+        own = unflatten(own, 2, (rows.rows, rows.length))
         if rows.ancestors == 0:
             return own
-        gathered = self.trunk[layer][part].index_select(2, rows.fetch).unflatten(2, (rows.rows, rows.ancestors))
-        return torch.cat([gathered, own], 3)
+        gathered = self.trunk[layer][part].index_select(2, rows.fetch)
+        return torch.cat([unflatten(gathered, 2, (rows.rows, rows.ancestors)), own], 3)
 
     def _weights(self, heads: Heads, index: int, logits: Tensor) -> Tensor:
         """Return float32 weights of logits `[key heads, sources, rows, heads each, length, keys]`."""

@@ -64,6 +64,39 @@ class Trie:
         found: Ints = np.bincount(self.parents[self.parents >= 0], minlength=self.size)
         return found
 
+    @cached_property
+    def children(self) -> Lists:
+        """Return the children of every node."""
+        born = np.flatnonzero(self.parents >= 0)
+        return make_lists(self.parents[born], born, self.size)
+
+    @cached_property
+    def endings(self) -> Lists:
+        """Return the texts that end at every node."""
+        return make_lists(self.ends, np.arange(len(self.ends)), self.size)
+
+
+@dataclass(frozen=True)
+class Lists:
+    """A list of numbers for every node, end to end."""
+
+    edges: Ints
+    """[nodes + 1] where each node's list begins."""
+    values: Ints
+
+    def of(self, nodes: Ints) -> tuple[Ints, Ints]:
+        """Return the lists of some nodes end to end: each entry's place among `nodes`, and the entries."""
+        counts = self.edges[nodes + 1] - self.edges[nodes]
+        at = np.repeat(np.arange(len(nodes)), counts)
+        within = np.arange(len(at)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return at, self.values[self.edges[nodes][at] + within]
+
+
+def make_lists(owners: Ints, values: Ints, nodes: int) -> Lists:
+    """Return each node's values in their given order."""
+    edges = np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=nodes))])
+    return Lists(edges, values[np.argsort(owners, kind="stable")])
+
 
 def make_trie(texts: Sequence[Ids]) -> Trie:
     """Build the trie of non-empty texts; equal texts share all their nodes."""

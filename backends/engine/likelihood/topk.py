@@ -1,0 +1,167 @@
+"""The exact best k texts under one source, without computing what cannot be among them.
+
+Along a path the sum of log-probabilities only falls, so the sum so far over the longest length below bounds every text
+below (the end of text counts as a token). Nodes are computed in waves of one depth, the most promising first; a wave
+goes down to its last texts before the next begins, so the threshold rises early and states are kept for one line of
+waves at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backends.engine.likelihood.bounds import Bounds, Floats, gap_bounds, score_bounds
+from backends.engine.likelihood.descent import Descent
+from backends.engine.likelihood.grid import score_grid
+from backends.engine.likelihood.model import LanguageModel, tokens_a_step
+from backends.engine.likelihood.plan import Plan, make_plan
+from backends.engine.likelihood.states import PrefixStates, one_prefix
+from backends.engine.likelihood.trie import Ints
+from investigator.errors import ScoreError
+
+TIE = 1e-4
+"""Scores that differ by less, in nats a token, count as equal."""
+
+
+@dataclass(frozen=True)
+class Top:
+    """The best texts found so far; proven where `finished`."""
+
+    texts: Tensor
+    """[<= k] indices of the plan's texts, best first."""
+    values: Tensor
+    """[<= k] their scores, or gaps where means were given, float64."""
+    tied: Tensor
+    """Indices of further texts within TIE of the last one; complete where `finished`."""
+    visited: int
+    """Nodes computed so far, candidates included."""
+    nodes: int
+    """Nodes of the whole trie."""
+    finished: bool
+
+    @property
+    def visited_share(self) -> float:
+        """Return the share of the trie's nodes that were computed."""
+        return self.visited / max(self.nodes, 1)
+
+
+def top_k(
+    model: LanguageModel,
+    source: Tensor | PrefixStates,
+    plan: Plan,
+    k: int,
+    *,
+    means: Tensor | Floats | None = None,
+    candidates: Ints | Tensor | None = None,
+    bounds: Bounds | None = None,
+) -> Iterator[Top]:
+    """Find the k best texts of a plan under one soft prompt `[1, slots, d]`, yielding after each model step.
+
+    By score, or by gap where `means` [texts] are given (NaN leaves a text out). `candidates` are texts that are scored
+    first, so that their scores seed the threshold. `bounds` are those of `score_bounds` or `gap_bounds`, where they
+    were made before. Raises ScoreError where the source or the model gives what is not a number.
+    """
+    states = source if isinstance(source, PrefixStates) else one_prefix(model, source)
+    if bounds is None:
+        bounds = score_bounds(plan) if means is None else gap_bounds(plan, np.asarray(means, dtype=np.float64))
+    found = _Found(plan, bounds, k)
+    seeded = 0
+    if candidates is not None and len(candidates):
+        for seeded in _seed(model, states, found, np.unique(np.asarray(candidates, dtype=np.int64))):
+            yield found.top(seeded, finished=False)
+    found.forget()
+    descent = Descent(model, states, plan)
+    for visited in _search(descent, found, tokens_a_step(model)):
+        yield found.top(seeded + visited, finished=False)
+    yield found.top(seeded + descent.visited, finished=True)
+
+
+class _Found:
+    """The texts found so far that may still be among the best."""
+
+    def __init__(self, plan: Plan, bounds: Bounds, k: int) -> None:
+        self.plan, self.bounds, self.k = plan, bounds, k
+        self.texts = np.zeros(0, dtype=np.int64)
+        self.values = np.zeros(0)
+        self.threshold = -np.inf
+        """What a text must come up to; it only rises."""
+
+    def add(self, texts: Ints, scores: Floats) -> None:
+        """Take texts with their scores; drop what can no longer be among the best."""
+        values = scores - self.bounds.offsets[texts]
+        texts, values = np.concatenate([self.texts, texts]), np.concatenate([self.values, values])
+        if len(values) >= self.k > 0:
+            self.threshold = max(self.threshold, float(np.partition(values, -self.k)[-self.k]))
+        kept = values >= self.threshold - TIE
+        self.texts, self.values = texts[kept & (values > -np.inf)], values[kept & (values > -np.inf)]
+
+    def forget(self) -> None:
+        """Keep the threshold alone: the search finds the texts again."""
+        self.texts, self.values = self.texts[:0], self.values[:0]
+
+    def open(self, nodes: Ints, sums: Floats) -> Ints:
+        """Return the nodes that may lead to a text among the best, the most promising first."""
+        bounds = self.bounds.of(nodes, sums)
+        order = np.argsort(-bounds, kind="stable")
+        order = order[bounds[order] >= self.threshold - TIE]
+        return nodes[order]
+
+    def top(self, visited: int, *, finished: bool) -> Top:
+        """Return the best so far."""
+        order = np.lexsort((self.texts, -self.values))
+        texts, values = torch.from_numpy(self.texts[order]), torch.from_numpy(self.values[order])
+        k = min(self.k, len(texts))
+        near = values[k:] > values[k - 1] - TIE if k else torch.zeros(len(texts), dtype=torch.bool)
+        return Top(texts[:k], values[:k], texts[k:][near], visited, self.plan.trie.size, finished)
+
+
+def _seed(model: LanguageModel, states: PrefixStates, found: _Found, texts: Ints) -> Iterator[int]:
+    """Score candidates; yields how many nodes that has taken."""
+    trie = found.plan.trie
+    ids = [tuple(trie.tokens[path[path < trie.size]].tolist()) for path in trie.paths[texts]]
+    plan = make_plan(ids, tokens_a_step=tokens_a_step(model))
+    visited = 0
+    for step, done in zip(plan.steps, score_grid(model, states, plan), strict=True):
+        visited += step.size
+        found.add(texts[done.texts.numpy()], checked(done.scores[0].numpy()))
+        yield visited
+
+
+def checked(values: Floats) -> Floats:
+    """Return values; raise ScoreError where one is not a number."""
+    if np.isnan(values).any():
+        raise ScoreError(
+            "A label's likelihood is not a number, so no order can be proven.", "Open the model with dtype float32."
+        )
+    return values
+
+
+def _search(descent: Descent, found: _Found, step: int) -> Iterator[int]:
+    """Go down the trie, wave by wave; yields how many nodes have been computed."""
+    lines = [(descent.roots(), 0)]
+    while lines:
+        nodes, top = lines.pop()
+        nodes = found.open(nodes, descent.sums[nodes])
+        if not len(nodes):
+            continue
+        # The first waves are narrow: they are there to raise the threshold.
+        wide = descent.wide(top) if np.isfinite(found.threshold) else step
+        lines.append((nodes[wide:], top))
+        born, place = [], top
+        for part in (nodes[start : min(start + step, wide)] for start in range(0, min(wide, len(nodes)), step)):
+            # The threshold may have risen since the wave was cut.
+            wave = found.open(part, descent.sums[part])
+            if not len(wave):
+                continue
+            children, texts, scores = descent.compute(wave, place)
+            place += len(wave)
+            found.add(texts, scores)
+            born.append(children)
+            yield descent.visited
+        if born:
+            lines.append((np.concatenate(born), place))
