@@ -1,10 +1,15 @@
 """The command line as a program: start, help, completion, guard, a real backend, a real child."""
 
+import argparse
 import importlib
+import inspect
 import json
 import os
+import re
 import subprocess
 import sys
+import typing
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +18,7 @@ import pytest
 from session_tools import ROOT, script
 
 from backends import launch
-from investigator import cli, settings, wire, workbench
+from investigator import api, cli, records, settings, wire, workbench
 from investigator.commands import work
 from investigator.commands.printing import lines_of
 from investigator.commands.progress import bar
@@ -25,12 +30,21 @@ TESTS = ROOT / "tests"
 
 
 def options(parser: object) -> dict[str, list[str]]:
-    """Return every sub-command's flags, as the parser has them."""
-    rooms = next(action for action in parser._actions if action.dest == "command")  # type: ignore[attr-defined]
-    return {
-        name: [flag for action in sub._actions for flag in action.option_strings if flag.startswith("--")]
-        for name, sub in rooms.choices.items()
-    }
+    """Return every sub-command's flags, as the parser has them; those of its own sub-commands with them."""
+    return {name: list(flags_of(sub)) for name, sub in rooms_of(parser).items()}
+
+
+def rooms_of(parser: object) -> dict[str, object]:
+    """Return a parser's sub-commands."""
+    found = [action.choices for action in parser._actions if action.nargs == argparse.PARSER]  # type: ignore[attr-defined]
+    return found[0] if found else {}
+
+
+def flags_of(parser: object) -> Iterator[str]:
+    for action in parser._actions:  # type: ignore[attr-defined]
+        yield from (flag for flag in action.option_strings if flag.startswith("--"))
+    for sub in rooms_of(parser).values():
+        yield from flags_of(sub)
 
 
 def test_help_opens_no_room(tmp_path: Path) -> None:
@@ -63,11 +77,11 @@ def test_every_command_has_help_with_an_example_that_it_understands(
 
 def test_questions_share_their_flags() -> None:
     flags = options(cli.build_parser())
-    for name in ("open", "features", "feature", "labels", "explain", "test", "lens", "doctor"):
+    for name in ("open", "features", "feature", "labels", "explain", "test", "contrast", "lens", "doctor"):
         assert {"--json", "--workbench", "--device", "--dtype", "--session", "--no-save"} <= set(flags[name])
-    for name in ("features", "labels", "explain", "test", "lens"):
+    for name in ("features", "labels", "explain", "test", "contrast", "lens"):
         assert {"--token", "--layer", "--source", "--ids", "--subject", "--chat"} <= set(flags[name])
-    for name in ("train", "evaluate", "bench", "sessions", "export"):
+    for name in ("train", "evaluate", "index", "bench", "sessions", "replay", "export"):
         assert "--json" in flags[name]
 
 
@@ -179,7 +193,7 @@ def test_long_work_is_done_by_a_child_and_its_errors_are_sentences(
     monkeypatch.setenv("INVESTIGATOR_BACKEND_LINGER", "0.1")
     with pytest.raises(BadInput, match="There is no stage 'nothing' of training"):
         work.do("train nothing", {"corpus": str(tmp_path), "out": str(tmp_path / "out")}, folder=tmp_path)
-    with pytest.raises(BadInput, match="only trains and evaluates"):
+    with pytest.raises(BadInput, match="only trains, evaluates and indexes"):
         work.do("dance", {}, folder=tmp_path)
 
 
@@ -243,10 +257,41 @@ def test_every_command_and_flag_is_documented_in_its_section() -> None:
 def test_every_setting_is_documented_with_its_default() -> None:
     text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     for part in msgspec.structs.fields(settings.Settings):
-        table = section(text, f"## `[{part.name}]`")
-        for field in msgspec.structs.fields(part.type):
+        by_name = typing.get_origin(part.type) is dict
+        table = section(text, f"## `[{part.name}{'.NAME' if by_name else ''}]`")
+        for field in msgspec.structs.fields(typing.get_args(part.type)[1] if by_name else part.type):
             line = next(line for line in table.splitlines() if line.startswith(f"| `{field.name}` |"))
             assert f"`{json.dumps(field.default)}`" in line
+
+
+def test_every_verb_is_documented_with_every_field_and_the_examples_can_be_asked() -> None:
+    text = section((ROOT / "docs" / "protocol.md").read_text(encoding="utf-8"), "## Verbs")
+    for verb in typing.get_args(wire.Verb):
+        line = next(line for line in text.splitlines() if line.startswith(f"| `{verb.__struct_config__.tag}` |"))
+        missing = [field.name for field in msgspec.structs.fields(verb) if f"`{field.name}`" not in line]
+        assert missing == [], verb
+    results = {result.__struct_config__.tag for result in typing.get_args(records.Result)}
+    rows = [line for line in text.splitlines() if line.startswith("| `") and "| `verb` |" not in line]
+    assert results == {line.rsplit("`", 2)[1] for line in rows}
+    examples = re.findall(r"^\{.*?\}$", text.split("```json\n", 1)[1].split("```", 1)[0], re.DOTALL | re.MULTILINE)
+    assert len(examples) == 4
+    for example in examples:
+        msgspec.json.decode(example, type=wire.Verb)
+    score = text.split("A score on the wire", 1)[1]
+    assert [one.name for one in msgspec.structs.fields(records.Score) if f"`{one.name}`" not in score] == []
+
+
+def test_every_call_of_the_api_is_documented_with_its_arguments() -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    for name, owner in (("bench", api.Investigator), ("prompt", api.Prompt)):
+        for call, function in inspect.getmembers(owner, inspect.isfunction):
+            if call.startswith("_") or call == "close":
+                continue
+            line = next(line for line in text.splitlines() if f"`{name}.{call}(" in line)
+            if f"{call}(...)" in line or ", ...)" in line:
+                continue  # the same arguments as another call's
+            named = [one for one in inspect.signature(function).parameters if one not in {"self", "watch", "arguments"}]
+            assert [one for one in named if one not in line] == [], call
 
 
 @pytest.mark.parametrize("module", cli.COMMANDS.values())
