@@ -105,7 +105,7 @@ class Building:
         prepared = prepared_labels(self.engine, self.reader)
         table = np.full((stop - start, len(prepared.texts)), np.nan)
         for done in score_prepared(self.reader.subject, self.reader.soft(self.vectors[start:stop]), prepared):
-            table[np.ix_(range(done.sources.start, done.sources.stop), done.texts.numpy())] = done.scores.numpy()
+            table[done.sources.start : done.sources.stop, done.texts.numpy()] = done.scores.numpy()
             yield None
         yield table
 

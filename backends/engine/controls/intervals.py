@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +10,12 @@ from backends.engine.controls.statistics import Floats
 DRAWS = 1000
 _TAILS = (0.025, 0.975)
 Ints = NDArray[np.int64]
-Resample = Callable[[int], Ints]
+
+
+def _drawn(random: np.random.Generator, count: int) -> Ints:
+    """Return `count` indices below `count`, drawn with replacement."""
+    found: Ints = random.integers(0, count, count)
+    return found
 
 
 def _gap(values: Floats, background: Floats, ways: Ints, places: Ints) -> float:
@@ -24,10 +27,7 @@ def gap_interval(values: Floats, background: Floats, seed: int, draws: int = DRA
     """Return the interval of a gap from scores `[phrasings]` here and `[phrasings, n]` over the background."""
     random = np.random.default_rng(seed)
     ways, places = background.shape
-    found = [
-        _gap(values, background, random.integers(0, ways, ways), random.integers(0, places, places))
-        for _ in range(draws)
-    ]
+    found = [_gap(values, background, _drawn(random, ways), _drawn(random, places)) for _ in range(draws)]
     return _percentiles(found)
 
 
@@ -43,10 +43,9 @@ def difference_interval(
     places = left[1].shape[1]
     found = []
     for _ in range(draws):
-        at = random.integers(0, places, places)
-        ways = random.integers(0, len(left[0]), len(left[0]))
+        at, ways = _drawn(random, places), _drawn(random, len(left[0]))
         same = len(left[0]) == len(right[0])
-        others = ways if same else random.integers(0, len(right[0]), len(right[0]))
+        others = ways if same else _drawn(random, len(right[0]))
         found.append(_gap(*left, ways, at) - _gap(*right, others, at))
     return _percentiles(found)
 

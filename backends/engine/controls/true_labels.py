@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backends.engine.controls.artefacts import Limits
 from backends.engine.controls.phrasings import TEMPLATES, phrased
 from backends.engine.controls.prompt_only import heldout_texts
 from backends.engine.controls.statistics import Floats, middle
 from backends.engine.controls.vectors import SEED
+from backends.engine.controls.verdicts import Limits
 from backends.engine.numbers import robust_z
 from backends.engine.readers.backgrounds import PART
 from backends.engine.readers.prepared import score_prepared
@@ -82,7 +82,7 @@ def phrased_table(engine: WorkbenchEngine, reader: Reader, labels: list[int]) ->
     vectors = engine.parts.layer_statistics(reader.subject.name).background[reader.layer, :PART]
     table = np.full((len(vectors), len(texts.prepared.texts)), np.nan)
     for done in score_prepared(reader.subject, reader.soft(vectors), texts.prepared):
-        table[np.ix_(range(done.sources.start, done.sources.stop), done.texts.numpy())] = done.scores.numpy()
+        table[done.sources.start : done.sources.stop, done.texts.numpy()] = done.scores.numpy()
         yield None
     rows = [middle(table[:, texts.valid(text)].T) if texts.valid(text) else None for text in range(len(labels))]
     nothing = (float("nan"), float("nan"))

@@ -97,7 +97,7 @@ class _Layer:
         )
 
 
-class _Answer:
+class Answer:
     """What is known so far, as rows."""
 
     def __init__(self, engine: WorkbenchEngine, verb: Test) -> None:
@@ -134,9 +134,10 @@ class _Answer:
     def rows(self) -> tuple[HypothesisRow, ...]:
         """Return one row a prompt and hypothesis."""
         pairs = [(p, t) for p in range(len(self.verb.sources)) for t in range(len(self.texts.texts))]
-        return tuple(self._row(prompt, text) for prompt, text in pairs)
+        return tuple(self.row(prompt, text) for prompt, text in pairs)
 
-    def _row(self, prompt: int, text: int) -> HypothesisRow:
+    def row(self, prompt: int, text: int) -> HypothesisRow:
+        """Return what is known of one hypothesis at one prompt."""
         source = self.verb.sources[prompt]
         by_layer = tuple((layer.layer, layer.row(prompt, text)) for layer in self.layers if layer.reading.scored)
         wordings = self.main.wordings(prompt, text)
@@ -155,12 +156,18 @@ class _Answer:
 
 
 def run(engine: WorkbenchEngine, verb: Test) -> Iterator[Event | None]:
-    """Score the place itself, then everywhere else, then backgrounds and controls; rows are sent after each of these.
+    """Score and judge, streaming rows."""
+    for step in steps(engine, verb):
+        yield Finished(Tested(step.reader.name, step.rows())) if isinstance(step, Answer) else step
 
-    The last rows are judged.
+
+def steps(engine: WorkbenchEngine, verb: Test) -> Iterator[Event | Answer | None]:
+    """Score the place itself, then everywhere else, then backgrounds and controls; last the whole answer, judged.
+
+    Rows are sent after each of these.
     """
     yield from _captured(engine, verb)
-    answer = _Answer(engine, verb)
+    answer = Answer(engine, verb)
     yield None
     yield from answer.main.score()
     yield Partial(answer.rows())
@@ -173,7 +180,7 @@ def run(engine: WorkbenchEngine, verb: Test) -> Iterator[Event | None]:
         yield Partial(answer.rows())
     if answer.judge:
         yield from _judged(answer.judge)
-    yield Finished(Tested(answer.reader.name, answer.rows()))
+    yield answer
 
 
 def _judged(judge: Judge) -> Iterator[Event | None]:
