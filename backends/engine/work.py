@@ -81,6 +81,10 @@ class WorkEngine:
             asked_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
         )
 
+    def first(self, verb: Verb) -> Iterator[Event]:
+        """Nothing here is known at once."""
+        return iter(())
+
     def run(self, verb: Verb) -> Iterator[Event | None]:
         """Do the work: progress and figures as they come, then all figures."""
         assert isinstance(verb, Work)

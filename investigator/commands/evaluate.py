@@ -1,33 +1,68 @@
-"""`evaluate`: a workbench's figures on its held-out documents."""
+"""`evaluate`: a workbench's figures on its held-out documents, what its controls are worth, and the paper's tables."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+import tempfile
+from pathlib import Path
 from typing import cast
 
 from investigator import workbench
 from investigator.commands import common
 from investigator.commands.common import Options
 from investigator.commands.figures import print_worked
-from investigator.commands.work import do
+from investigator.commands.work import Arguments, do
+from investigator.errors import BadInput
 from investigator.records import Worked
 
 NAME = "evaluate"
-HELP = "measure a workbench's readers on held-out documents, with intervals"
-EXAMPLE = "investigator evaluate pocket --json"
+HELP = "measure a workbench's readers, its controls, or the paper's tables on held-out documents"
+EXAMPLE = "investigator evaluate controls --json"
+KINDS = ("controls", "paper-tables")
+"""Kinds of measurement that take the workbench as a second word; another first word is the workbench itself."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("name", metavar="WORKBENCH", help="bundled name, folder or TOML file")
+    parser.add_argument(
+        "what",
+        metavar="WHAT",
+        help="a workbench (bundled name, folder or TOML file) for its readers' figures; `controls` for what verdicts, "
+        "p-values and gaps are worth; `paper-tables` for tables 1 to 6 of the L2EL paper",
+    )
+    parser.add_argument("workbench", metavar="WORKBENCH", nargs="?", default="pocket", help="default: pocket")
+    parser.add_argument("--only", default="", help="controls: groups of figures, with commas (senses,auroc,...)")
+    parser.add_argument("--seed", type=int, default=1, help="controls: seed of every draw (default: 1)")
+    parser.add_argument("--scale", type=float, default=1.0, help="controls: multiplies every count (default: 1)")
+    parser.add_argument("--out", default="", help="paper-tables: markdown file to write (default: print it)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 (default: cpu)")
     common.add_output(parser)
 
 
 def run(options: Options) -> int:
-    """Measure, with a progress bar, and print the figures."""
-    file = workbench.locate(options.name).resolve()
-    arguments = {"workbench": str(file), "device": options.device}
-    answer = do("evaluate pocket", arguments, folder=file.parent)
-    print_worked(cast(Worked, answer.result), json=options.json)
+    """Measure, with a progress bar, and print the figures or the tables."""
+    named = options.workbench if options.what in KINDS else options.what
+    file = workbench.locate(named).resolve()
+    arguments: Arguments = {"workbench": str(file), "device": options.device}
+    if options.what == "controls":
+        arguments |= {"only": options.only, "seed": options.seed, "scale": options.scale}
+    if options.what == "paper-tables":
+        return _tables(options, arguments, file)
+    kind = options.what if options.what in KINDS else "pocket"
+    print_worked(cast(Worked, do(f"evaluate {kind}", arguments, folder=file.parent).result), json=options.json)
+    return 0
+
+
+def _tables(options: Options, arguments: Arguments, file: Path) -> int:
+    """Write the tables where they are wanted, or print them."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(options.out).expanduser().absolute() if options.out else Path(folder) / "tables.md"
+        if not out.parent.is_dir():
+            raise BadInput(f"There is no folder {out.parent}.", "Make it, or name another file.")
+        worked = cast(Worked, do("evaluate paper-tables", arguments | {"out": str(out)}, folder=file.parent).result)
+        if options.json or options.out:
+            print_worked(worked, json=options.json)
+        else:
+            sys.stdout.write(out.read_text(encoding="utf-8"))
     return 0
