@@ -27,6 +27,7 @@ COMMANDS = {
     "explain": "explain",
     "test": "test_hypotheses",
     "contrast": "contrast",
+    "find": "find",
     "lens": "lens",
     "doctor": "doctor",
     "sessions": "sessions",

@@ -89,7 +89,15 @@ def parts_of(engine: WorkbenchEngine, verb: Verb) -> dict[str, Part]:
     file = engine.workbench.subjects[subject.name].statistics
     if file and ("reader" in parts or any(not isinstance(source, Residual) for source in sources_of(verb))):
         parts["statistics"] = Part(file, engine.parts.layer_statistics(subject.name).fingerprint)
+    if isinstance(verb, Find):
+        parts["corpus"] = Part(verb.corpus, _corpus(engine, verb))
     return parts
+
+
+def _corpus(engine: WorkbenchEngine, verb: Find) -> str:
+    from backends.engine.index import corpora
+
+    return corpora.fingerprint(engine, verb.corpus, engine.workbench.readers[verb.reader].layer)
 
 
 def sources_of(verb: Verb) -> tuple[Source, ...]:

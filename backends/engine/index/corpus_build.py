@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,7 @@ from investigator.errors import BadInput, WorkbenchError
 from investigator.wire import Progress
 
 CENTRE = "centre.npy"
+_EVERY = 0.5
 _COUNTED = ("contexts", "positions", "searched", "documents")
 
 
@@ -50,7 +52,7 @@ class Build:
     totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*_COUNTED, "shards"), 0))
 
     def run(self) -> Iterator[Progress | None]:
-        """Make what is missing; yields progress after each shard and None at each model step.
+        """Make what is missing; yields progress, or None, after each context.
 
         Raises BadInput where the folder holds another index, or the files give no text.
         """
@@ -118,13 +120,11 @@ class Build:
         pending: list[Window] = []
         for window in self._limited(found):
             if pending and sum(len(each.ids) for each in pending) + len(window.ids) > self.recipe.shard:
-                yield from self._shard(pending, window)
-                yield meter.progress(self.totals["positions"])
+                yield from self._shard(pending, window, meter)
                 pending = []
             pending.append(window)
         if pending:
-            yield from self._shard(pending, None)
-            yield meter.progress(self.totals["positions"])
+            yield from self._shard(pending, None, meter)
 
     def _limited(self, found: Iterator[Window]) -> Iterator[Window]:
         """Yield windows until the wanted number of positions is reached, the last one cut to fit."""
@@ -138,18 +138,20 @@ class Build:
             else:
                 return
 
-    def _shard(self, pending: list[Window], following: Window | None) -> Iterator[None]:
+    def _shard(self, pending: list[Window], following: Window | None, meter: _Meter) -> Iterator[Progress | None]:
         layers = self.recipe.layers
         edges = np.concatenate([[0], np.cumsum([len(window.ids) for window in pending])])
         directions: dict[int, Halves] = {at: np.empty((edges[-1], self.recipe.width), np.float16) for at in layers}
         lengths: dict[int, Floats] = {at: np.empty(edges[-1], np.float32) for at in layers}
+        captured = self.totals["positions"]
         for index, found in capture_many(self.subject, [window.ids for window in pending], layers):
             away = found - self.centre[:, None]
             norms = away.norm(dim=-1).clamp_min(1e-12)
             for at, layer in enumerate(layers):
                 directions[layer][edges[index] : edges[index + 1]] = (away[at] / norms[at, :, None]).half().numpy()
                 lengths[layer][edges[index] : edges[index + 1]] = norms[at].numpy()
-            yield None
+            captured += len(away[0])
+            yield meter.progress(captured)
         tokens = np.concatenate([np.array(window.ids, np.uint32) for window in pending])
         card = ShardCard(
             contexts=len(pending),
@@ -180,6 +182,7 @@ class _Meter:
     def __init__(self, recipe: Recipe) -> None:
         self._recipe = recipe
         self._done = 0.0
+        self._said = 0.0
         self._total = sum(file.bytes for file in recipe.files) or 1
 
     def documents(self, reading: Reading) -> Iterator[Document]:
@@ -195,8 +198,11 @@ class _Meter:
                 yield document
             finished += file.bytes
 
-    def progress(self, positions: int) -> Progress:
-        """Return how far the index is."""
+    def progress(self, positions: int) -> Progress | None:
+        """Return how far the index is, twice a second."""
+        if time.monotonic() - self._said < _EVERY:
+            return None
+        self._said = time.monotonic()
         most = self._recipe.most_tokens
         done, total = (positions, most) if most else (int(self._done), self._total)
         return Progress(min(done, total), total, f"{positions:,} positions captured")
