@@ -68,13 +68,18 @@ def adopt(model: Any) -> None:
     """Route a transformers model's attention through this module, once; its own function goes on as the default."""
     config = model.config.get_text_config()
     with _lock:
-        own = str(getattr(config, "_attn_implementation", None) or "eager")
-        if own.startswith(_PREFIX):
-            return
+        own = own_name(config)
         name = _PREFIX + own
+        if config._attn_implementation == name:
+            return
         ALL_ATTENTION_FUNCTIONS.register(name, _routed(own))
         ALL_MASK_ATTENTION_FUNCTIONS.register(name, _masked(own))
         config._attn_implementation = name
+
+
+def own_name(config: Any) -> str:
+    """Return the name of a configuration's own attention, whether or not it was adopted."""
+    return str(getattr(config, "_attn_implementation", None) or "eager").removeprefix(_PREFIX)
 
 
 def _routed(own: str) -> Callable[..., Any]:
