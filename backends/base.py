@@ -69,6 +69,10 @@ class Engine(Protocol):
         """Return the verb with defaults filled in, and its provenance; raise BadInput where it cannot be asked."""
         ...
 
+    def first(self, verb: Verb) -> Iterator[Event]:
+        """Yield what a resolved verb of the model lane can say at once, within milliseconds, before it queues there."""
+        ...
+
     def run(self, verb: Verb) -> Iterator[Event | None]:
         """Do a resolved verb: Progress and Partial events, then one Finished; raise InvestigatorError on failure."""
         ...

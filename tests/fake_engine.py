@@ -100,6 +100,14 @@ class FakeEngine:
             raise BadInput("The prompt is empty.", "Type something.")
         return verb, Provenance(1, "0", "b", "w", {}, "cpu", "float32", 1, None, {}, "m", "2026-01-01T00:00:00Z")
 
+    def first(self, verb: Verb) -> Iterator[Event]:
+        """Say at once what `reader` asks for: `estimate` an early row, `estimate breaks` an error."""
+        reader = getattr(verb, "reader", "")
+        if isinstance(verb, RankLabels) and reader.startswith("estimate"):
+            if reader == "estimate breaks":
+                raise WorkbenchError("The estimate broke.", "Nothing.")
+            yield Partial((LabelRow("early", Score(score=-1.0, estimate=True)),))
+
     def run(self, verb: Verb) -> Iterator[Event | None]:
         match verb:
             case Explain():

@@ -137,6 +137,12 @@ class WorkbenchEngine:
         plan: str = module.plan(self, resolved) if hasattr(module, "plan") else ""
         return resolved, msgspec.structs.replace(provenance.of(self, resolved), plan=plan)
 
+    def first(self, verb: Verb) -> Iterator[Event]:
+        """Say what is known at once of a verb that is to queue for the model: an estimate, where there is one."""
+        module = self._module(verb)
+        if hasattr(module, "first"):
+            yield from module.first(self, verb)
+
     def run(self, verb: Verb) -> Iterator[Event | None]:
         """Do a resolved verb: Progress and Partial events, then one Finished; raise InvestigatorError on failure."""
         events: Iterator[Event | None] = self._module(verb).run(self, verb)

@@ -42,6 +42,10 @@ class Parts:
             kept: T = self._kept[key]
             return kept
 
+    def known(self, kind: str, name: str) -> bool:
+        """Return whether `once` has made this already, so that asking for it costs nothing."""
+        return (kind, name) in self._kept
+
     def path(self, relative: str) -> Path:
         """Return a path that the workbench file names."""
         return self.folder / Path(relative).expanduser()

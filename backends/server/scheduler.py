@@ -132,10 +132,23 @@ class Scheduler:
         lane = engine.lane(task.verb)
         if self._outbox.send(task, Accepted(task.verb, provenance), wake=lane != "fast"):
             return False
+        if lane == "model":
+            self._begin(task, engine)
         task.lane = lane
         if lane != "fast":
             self._lanes[lane].put(task)
         return lane == "fast"
+
+    def _begin(self, task: Task, engine: Engine) -> None:
+        """Say what is known at once, here and not in the model lane, where another question's step may be under way."""
+        try:
+            for event in engine.first(task.verb):
+                if task.stop is not None:
+                    return
+                self._outbox.send(task, event)
+        except InvestigatorError as error:
+            # What goes wrong here goes wrong again, and is said, when the question is done in earnest.
+            log.warning("nothing at once of %s: %s", name_of(task.verb), error)
 
     def _usable(self, verb: Verb) -> Engine:
         # The doctor answers on a bench that did not load: that is when it is needed.

@@ -78,16 +78,17 @@ def _shared(texts: Sequence[Ids]) -> list[Ids]:
 
 
 def _endings(texts: Sequence[Ids], shared: set[Ids]) -> dict[int, Ids]:
-    """Return, for the tokens after which most tokens stand that no shared beginning gives, a beginning."""
+    """Return, for the tokens after which most tokens stand that no shared beginning gives, the shortest beginning."""
     counts: Counter[int] = Counter()
-    first: dict[int, Ids] = {}
+    shortest: dict[int, Ids] = {}
     for ids in texts:
         for at in range(1, len(ids) + 1):
             if ids[:at] not in shared:
                 counts[ids[at - 1]] += 1
-                first.setdefault(ids[at - 1], ids[:at])
+                if at < len(shortest.get(ids[at - 1], ids)) or ids[at - 1] not in shortest:
+                    shortest[ids[at - 1]] = ids[:at]
     best = sorted(counts, key=lambda token: (-counts[token], token))[:ENDINGS]
-    return {token: first[token] for token in best}
+    return {token: shortest[token] for token in best}
 
 
 def next_tokens(model: LanguageModel, states: PrefixStates, beginnings: Sequence[Ids]) -> Tensor:

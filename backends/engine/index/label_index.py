@@ -68,8 +68,18 @@ def index_of(engine: WorkbenchEngine, reader: Reader, labels: str) -> LabelIndex
         if card is None:
             raise WorkbenchError(f"The label index in {folder} is only half-built.", AGAIN)
         _check(engine, reader, labels, folder, card)
-        return engine.parts.once("label index", f"{key} {card.identity}", partial(LabelIndex, folder, card))
+        opened = engine.parts.once("label index", f"{key} {card.identity}", partial(LabelIndex, folder, card))
+        # What has been opened once answers at once; the name says so without reading a card.
+        engine.parts.once("open label index", key, lambda: True)
+        return opened
     return None
+
+
+def is_open(engine: WorkbenchEngine, reader: Reader, labels: str) -> bool:
+    """Return whether an index of these has been opened before."""
+    if not engine.workbench.subjects[reader.subject.name].statistics:
+        return False
+    return engine.parts.known("open label index", label_card.key_of(engine, reader, labels))
 
 
 def _check(engine: WorkbenchEngine, reader: Reader, labels: str, folder: Path, card: IndexCard) -> None:

@@ -12,15 +12,24 @@ from backends.engine.likelihood import Ids, LanguageModel, make_plan, score_many
 
 
 def rescore(
-    model: LanguageModel, soft: Tensor, texts: Sequence[Ids], refiner: Refiner, means: Tensor, candidates: int
+    model: LanguageModel,
+    soft: Tensor,
+    texts: Sequence[Ids],
+    refiner: Refiner,
+    means: Tensor,
+    *,
+    candidates: int,
+    first: Tensor | None = None,
 ) -> Iterator[tuple[Tensor, Tensor] | None]:
     """Score `candidates` of the texts exactly under one soft prompt `[1, slots, d]`, in rounds.
 
     Yields None at each model step, and after each round the texts' indices and scores `[k]`, float64. `means` `[texts]`
-    are what gaps are measured from.
+    are what gaps are measured from; `first` are texts that are scored whatever the estimate says of them.
     """
-    for count in rounds(candidates):
+    for number, count in enumerate(rounds(candidates)):
         chosen = refiner.next(count)
+        if number == 0 and first is not None:
+            chosen = torch.cat([first, chosen[~torch.isin(chosen, first)]])
         if not len(chosen):
             return
         plan = make_plan([texts[index] for index in chosen.tolist()], tokens_a_step=tokens_a_step(model))

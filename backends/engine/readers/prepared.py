@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -31,32 +32,50 @@ class Prepared:
     """Indices of the texts in the plan, in the plan's order."""
     ids: tuple[Ids, ...]
     """Token ids of the texts in the plan."""
-    plan: Plan
+    tokens_a_step: int
 
-    @property
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan, made when it is first needed: an index answers without one."""
+        return make_plan(self.ids, tokens_a_step=self.tokens_a_step)
+
+    @cached_property
     def lengths(self) -> list[int]:
         """Number of scored tokens of every text, the end included; 0 for one that cannot be scored."""
-        lengths = torch.zeros(len(self.texts), dtype=torch.long)
-        lengths[self.valid] = torch.from_numpy(self.plan.lengths)
-        return [int(length) for length in lengths.tolist()]
+        lengths = [0] * len(self.texts)
+        for index, ids in zip(self.valid.tolist(), self.ids, strict=True):
+            lengths[index] = len(ids) + 1
+        return lengths
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Index of every text."""
+        return {text: index for index, text in enumerate(self.texts)}
 
 
 def prepare(subject: Subject, texts: Sequence[str], *, slots: int) -> Prepared:
-    """Encode distinct texts and plan their scoring."""
+    """Encode distinct texts; their scoring is planned when it is first asked."""
     distinct = tuple(dict.fromkeys(texts))
     encoded = encode_texts(subject, distinct, slots=slots)
     errors = {index: str(found) for index, found in enumerate(encoded) if isinstance(found, ScoreError)}
     valid = [index for index in range(len(distinct)) if index not in errors]
     ids = tuple(found for found in encoded if not isinstance(found, ScoreError))
-    plan = make_plan(ids, tokens_a_step=tokens_a_step(subject))
-    return Prepared(distinct, errors, torch.tensor(valid, dtype=torch.long), ids, plan)
+    return Prepared(distinct, errors, torch.tensor(valid, dtype=torch.long), ids, tokens_a_step(subject))
 
 
 def prepared_labels(engine: WorkbenchEngine, reader: Reader) -> Prepared:
     """Return the reader's label set made ready, once for all readers of the same subject, labels and slots."""
     texts = engine.parts.labels(reader.sae).texts if reader.sae else []
-    key = f"{reader.subject.name}/{reader.sae}/{reader.slots}"
-    return engine.parts.once("prepared", key, lambda: prepare(reader.subject, texts, slots=reader.slots))
+    return engine.parts.once("prepared", _key(reader), lambda: prepare(reader.subject, texts, slots=reader.slots))
+
+
+def prepared_before(engine: WorkbenchEngine, reader: Reader) -> bool:
+    """Return whether the reader's label set has been made ready."""
+    return engine.parts.known("prepared", _key(reader))
+
+
+def _key(reader: Reader) -> str:
+    return f"{reader.subject.name}/{reader.sae}/{reader.slots}"
 
 
 def score_prepared(subject: Subject, soft: Tensor, prepared: Prepared) -> Iterator[GridScores]:

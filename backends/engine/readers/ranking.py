@@ -11,10 +11,17 @@ TIE = 1e-4
 """Values closer than this, in nats per token, are not told apart."""
 
 
-def order_by(first: Floats, then: Floats) -> Ints:
-    """Return indices from best to worst by `first`, equal ones by `then`; NaN of `first` is left out."""
-    order: Ints = np.lexsort((np.arange(len(first)), -np.nan_to_num(then, nan=-np.inf), -first))
-    return order[: len(first) - int(np.isnan(first).sum())]
+def order_by(first: Floats, then: Floats, most: int | None = None) -> Ints:
+    """Return indices from best to worst by `first`, equal ones by `then`; NaN of `first` is left out.
+
+    With `most`, only so many of the best, which need no order of all others.
+    """
+    known = np.flatnonzero(~np.isnan(first))
+    if most is not None and most < len(known):
+        values = first[known]
+        known = known[values >= np.partition(values, -most)[-most]]
+    order: Ints = known[np.lexsort((known, -np.nan_to_num(then[known], nan=-np.inf), -first[known]))]
+    return order[:most]
 
 
 def ranks(ordered: Floats) -> Ints:

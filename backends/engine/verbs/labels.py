@@ -5,7 +5,6 @@ Score, gap and p as `investigator.records.Score` says; the frontier is L2EL's fi
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,21 +13,18 @@ import torch
 
 from backends.base import Lane
 from backends.engine import filters, vectors
-from backends.engine.readers import label_means
-from backends.engine.readers.backgrounds import PART, background_of, filled
+from backends.engine.readers.label_stages import Ranking
 from backends.engine.readers.label_table import BOUNDS, LabelTable
-from backends.engine.readers.prepared import Prepared, plan_name, prepare, prepared_labels, score_prepared
+from backends.engine.readers.prepared import Prepared, plan_name, prepare, prepared_before, prepared_labels
 from backends.engine.readers.reader import Reader, open_reader, reader_name
 from investigator.errors import BadInput
-from investigator.wire import Event, Finished, Partial, Progress, RankLabels
+from investigator.wire import Event, Finished, RankLabels
 
 if TYPE_CHECKING:
     from backends.engine.engine import WorkbenchEngine
 
 _MOST_ROWS = 100_000
 _MOST_SENTENCES = 20_000
-# Seconds between two messages while scores stream in: no eye is faster, and the socket stays quiet.
-_PAUSE = 0.15
 
 
 def lane(engine: WorkbenchEngine, verb: RankLabels) -> Lane:
@@ -67,47 +63,35 @@ def _check_texts(engine: WorkbenchEngine, verb: RankLabels, reader: str) -> None
         raise BadInput(f"The reader {reader} has no label set to rank.", "Rank your own sentences, or name its SAE.")
 
 
+def first(engine: WorkbenchEngine, verb: RankLabels) -> Iterator[Event]:
+    """Estimate the ranking where an index is open already; what would have to be loaded first waits for its turn."""
+    if verb.method == "exact" or not engine.parts.known("reader", verb.reader):
+        return
+    reader = open_reader(engine, verb.reader)
+    if verb.labels is not None or not prepared_before(engine, reader):
+        return
+    ranking = Ranking(engine, reader, verb, prepared_labels(engine, reader))
+    if not ranking.index_is_open():
+        return
+    ranking.open_index()
+    _activations(engine, reader, verb, ranking.table)
+    yield from ranking.estimated()
+
+
 def run(engine: WorkbenchEngine, verb: RankLabels) -> Iterator[Event | None]:
-    """Stream the best rows while the trie is walked; end with all that was asked."""
+    """Stream the best rows, estimated and then exact; end with all that was asked."""
     reader = open_reader(engine, verb.reader)
     soft = reader.soft_of(engine.vector(verb.source))
     yield None
     prepared = prepared_labels(engine, reader) if verb.labels is None else _own(reader, verb.labels)
-    table = LabelTable(prepared, reader.name)
-    yield from _background(engine, reader, verb, table)
-    _activations(engine, reader, verb, table)
-    total, last = len(prepared.ids), time.monotonic()
-    for done in score_prepared(reader.subject, soft, prepared):
-        table.take(done.texts.numpy(), done.scores[0].numpy())
-        if time.monotonic() - last > _PAUSE:
-            last = time.monotonic()
-            yield Partial(table.fresh(verb))
-            yield Progress(table.known, total, "scoring labels")
-        yield None
-    yield Finished(table.result(verb))
+    ranking = Ranking(engine, reader, verb, prepared)
+    _activations(engine, reader, verb, ranking.table)
+    yield from ranking.stages(soft)
+    yield Finished(ranking.result())
 
 
 def _own(reader: Reader, sentences: tuple[str, ...]) -> Prepared:
     return prepare(reader.subject, [text.strip() for text in sentences], slots=reader.slots)
-
-
-def _background(engine: WorkbenchEngine, reader: Reader, verb: RankLabels, table: LabelTable) -> Iterator[Event | None]:
-    """Bring the labels' means: the shipped or cached ones, else measured now, which the next question finds done."""
-    if verb.labels is not None:
-        background = background_of(engine, reader)
-        for done in filled(background, list(table.prepared.ids), PART):
-            yield Progress(*done, "measuring the sentences' background") if done else None
-        if background:
-            table.backgrounds([background.scores(ids, PART) for ids in table.prepared.ids])
-        return
-    means = label_means.label_means(engine, reader)
-    if means is None or (means.means is None and verb.order != "gap"):
-        return
-    if means.means is None:
-        for position in means.fill():
-            yield None if position is None else Progress(position, means.positions, "measuring the labels' background")
-        label_means.keep(engine, reader, means)
-    table.means(means)
 
 
 def _activations(engine: WorkbenchEngine, reader: Reader, verb: RankLabels, table: LabelTable) -> None:
