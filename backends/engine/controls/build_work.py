@@ -9,6 +9,7 @@ import numpy as np
 
 from backends.engine.controls.artefacts import CARD, Artefacts, cached
 from backends.engine.controls.building import Building
+from backends.engine.controls.vectors import COVARIANCE
 from backends.engine.engine import WorkbenchEngine
 from backends.engine.readers.reader import open_reader
 from investigator import settings
@@ -31,7 +32,7 @@ def build(verb: Work) -> Iterator[Progress | Figure | str]:
         reader = open_reader(engine, name)
         folder = reader.folder if given.get("ship") else cached(engine, reader)
         begun = time.perf_counter()
-        building = Building(engine, reader)
+        building = Building(engine, reader, vectors=int(given.get("vectors", COVARIANCE)))
         run = building.run(folder)
         while True:
             try:
