@@ -91,6 +91,8 @@ class InvestigatorApp(App[None]):
         self.link = Link(self, connect)
         self.link_changed: Signal[Status] = Signal(self, "link")
         self.work_changed: Signal[Work] = Signal(self, "work")
+        self.desk_changed: Signal[str] = Signal(self, "desk")
+        """Published with a session's id once its earlier hypotheses are on the desk."""
         self.store_changed: Signal[str] = Signal(self, "store")
         """Published with the store's trouble in words, empty where all is well."""
         self.answer_saved: Signal[str] = Signal(self, "saved")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from investigator.errors import InvestigatorError
@@ -101,10 +102,13 @@ class RowActions:
 
     def show_trial(self, trial: Trial) -> None:
         """Show a tested hypothesis at its place as it was answered."""
-        bench = self.bench
+        bench, place = self.bench, trial.place
+        if bench.place is not None and bench.place.ids == place.ids:
+            # An earlier session's place knows no norms; the prompt that is open does.
+            place = replace(bench.place, layer=place.layer, position=place.position, anchor=place.anchor)
         bench.hypothesis.show_text(trial.sentence.line)
-        bench.hypothesis.take(trial.work, trial.place)
-        bench.go(trial.place)
+        bench.hypothesis.take(trial.work, place)
+        bench.go(place)
         bench.around.go(HYPOTHESIS)
 
     def copy(self) -> None:

@@ -68,6 +68,7 @@ class HypothesesScreen(HypothesisKeys):
         self.app.work_changed.subscribe(self, self._work_changed)
         self.app.link_changed.subscribe(self, lambda _: self.redraw())
         self.app.store_changed.subscribe(self, lambda _: self._seed())
+        self.app.desk_changed.subscribe(self, lambda _: self.redraw())
         self.set_focus(self.table)
         self._seed()
 
@@ -76,11 +77,7 @@ class HypothesesScreen(HypothesisKeys):
         self.redraw()
 
     def _seed(self) -> None:
-        workers.start(self, "seed", self._seeding)
-
-    async def _seeding(self) -> None:
-        await seeding.seed(self.app)
-        self.redraw()
+        workers.start(self, "seed", seeding.seed, self.app)
 
     @property
     def place(self) -> Place | None:

@@ -62,7 +62,8 @@ class HypothesisActions:
             return
         verb = app.desk.verb(place, sentence, scope)
         # One slot a sentence: several may be on their way at once, and a repeated one gives way to itself.
-        work = app.ask(verb, slot=f"test:{sentence.line}", listener=self.screen, priority=PRIORITY)
+        slot = f"test:{hash(sentence.line) & 0xFFFFFFFF:x}"
+        work = app.ask(verb, slot=slot, listener=self.screen, priority=PRIORITY)
         trial = Trial(sentence, place, work)
         app.desk.add(trial)
         self.screen.select(trial)

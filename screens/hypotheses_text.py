@@ -49,7 +49,8 @@ def tells(trial: Trial, tried: int) -> Iterator[str]:
     if score.note:
         yield score.note[:1].upper() + score.note[1:].rstrip(".") + "."
     if row.wordings:
-        yield f"{len(row.wordings)} phrasings were scored; the numbers are their medians."
+        many = len(row.wordings)
+        yield "One phrasing was scored." if many == 1 else f"{many} phrasings were scored; the numbers are medians."
     if tried > 1:
         others = f"{score.tried} other{'s' if score.tried != 1 else ''}" if score.tried else "no other"
         again = " t tests it again with today's count." if score.tried < tried - 1 else ""

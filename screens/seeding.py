@@ -43,6 +43,7 @@ async def seed(app: InvestigatorApp) -> None:
             app.desk.count(trial.place.source, trial.sentence)
             if (trial.sentence.line, trial.place.source) not in here:
                 app.desk.add(trial)
+    app.desk_changed.publish(session.id)
 
 
 def _trials(app: InvestigatorApp, saved: SavedAnswer) -> list[Trial]:

@@ -153,6 +153,8 @@ def test_help_shows_the_keys_in_force() -> None:
 
 def test_every_action_can_be_called_and_has_a_sentence() -> None:
     from screens.app import InvestigatorApp
+    from screens.corpus import CorpusScreen
+    from screens.hypotheses import HypothesesScreen
     from screens.notebook import NotebookScreen
     from screens.widgets.pareto_plot import ParetoPlot
 
@@ -160,6 +162,8 @@ def test_every_action_can_be_called_and_has_a_sentence() -> None:
         "app": (InvestigatorApp, BenchScreen),
         "bench": (BenchScreen,),
         "plot": (ParetoPlot,),
+        "hypotheses": (HypothesesScreen,),
+        "corpus": (CorpusScreen,),
         "feature": (FeatureScreen,),
         "notebook": (NotebookScreen,),
     }

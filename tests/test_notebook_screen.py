@@ -8,8 +8,9 @@ from screen_tools import HOSTILE, LARGE, SMALL, Stage, residual, saved, screen_t
 from textual.widgets import Input
 
 from fake_backend import LABELS, FakeBackend
+from investigator.errors import BadInput
 from investigator.records import LabelRow
-from investigator.wire import Explain, Open, ShowFeature
+from investigator.wire import Contrast, Explain, Open, ShowFeature
 from screens.app import InvestigatorApp
 from screens.feature import FeatureScreen
 from screens.messages import OpenPrompt
@@ -284,3 +285,60 @@ async def test_a_note_that_could_not_reach_the_disk_says_so(monkeypatch: pytest.
         await made.tells("Noted. The disk is full; it is kept in memory.")
         await made.until(lambda: isinstance(made.app.screen, NotebookScreen))
         await made.shows("The disk is full")
+
+
+@SIZES
+async def test_a_stored_answer_is_asked_again_and_the_difference_is_said(size: tuple[int, int]) -> None:
+    store, session, ranking = await with_answers()
+    store.keep(session, ranking.id, title="harbours")
+    async with stage(size, store=store) as made:
+        await to_notebook(made, 1)
+        await made.press("r")
+        await made.shows("identical to the bit")
+        await made.shows("The same model, reader, libraries")
+        asked = [question for question in made.backend.asked if question.slot == "replay"]
+        assert [question.verb for question in asked] == [ranking.question]
+        await made.press("y", "escape")
+        assert "identical to the bit" in made.app.clipboard
+        made.backend.labels = (HOSTILE, *LABELS[1:])
+        await made.press("r")
+        await made.shows("different; values outside the tolerance")
+        assert not any(bad in made.app.export_screenshot() for bad in ("\x1b", "\x07", "\u202e", "\u200b"))
+        await made.press("escape")
+        await made.until(lambda: isinstance(made.app.screen, NotebookScreen))
+
+
+async def test_what_cannot_be_asked_again_is_said_and_leaving_stops_what_runs() -> None:
+    store, session, ranking = await with_answers()
+    store.keep(session, ranking.id, title="harbours")
+    async with stage(store=store) as made:
+        await to_notebook(made, 1)
+        made.backend.hold("labels")
+        await made.press("r")
+        await made.shows("^g stops")
+        await made.press("escape")
+        await made.until(lambda: len(made.backend.cancelled) == 1)
+        await made.press("r")
+        await made.shows("^g stops")
+        await made.press("ctrl+g")
+        await made.shows("It was stopped, so there is nothing to compare.")
+        made.backend.fail["labels"] = BadInput("No such reader.", "Name another.")
+        made.backend.gate.clear()
+        await made.press("escape", "r")
+        await made.shows("No such reader.")
+    store.keep(session, "0" * 32, title="its answer was never saved")
+    async with stage(store=store) as made:
+        await to_notebook(made, 2)
+        await made.press("r")
+        await made.tells("0 stored answers have an id")
+
+
+async def test_a_contrast_opens_as_text() -> None:
+    store, session, _ = await with_answers()
+    contrast = await saved(store, session, Contrast("ports", "ships", residual()))
+    store.keep(session, contrast.id, title="ports against ships")
+    async with stage(store=store) as made:
+        await to_notebook(made, 1)
+        await made.press("enter")
+        await made.until(lambda: isinstance(made.app.screen, TextViewer))
+        await made.shows("ships")

@@ -26,11 +26,15 @@ class ReplaySheet(TextViewer):
         self.work: Work | None = None
 
     def on_mount(self) -> None:
+        """Ask once the sheet stands: a text updated before its first layout keeps that layout's height."""
+        super().on_mount()
+        self.call_after_refresh(self._ask)
+
+    def _ask(self) -> None:
         """Ask the same question again, whatever was answered in this run."""
         from screens.app import InvestigatorApp
         from sessions.replay import question_of
 
-        super().on_mount()
         assert isinstance(self.app, InvestigatorApp)
         self.work = self.app.ask(question_of(self.saved), slot=SLOT, listener=self, fresh=True)
 
