@@ -32,10 +32,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         "p-values and gaps are worth; `paper-tables` for tables 1 to 6 of the L2EL paper",
     )
     parser.add_argument("workbench", metavar="WORKBENCH", nargs="?", default="pocket", help="default: pocket")
-    parser.add_argument("--only", default="", help="controls: groups of figures, with commas (senses,auroc,...)")
+    parser.add_argument("--only", default="", metavar="GROUPS", help="controls: groups of figures, with commas (senses,auroc,...)")
     parser.add_argument("--seed", type=int, default=1, help="controls: seed of every draw (default: 1)")
     parser.add_argument("--scale", type=float, default=1.0, help="controls: multiplies every count (default: 1)")
-    parser.add_argument("--out", default="", help="paper-tables: markdown file to write (default: print it)")
+    parser.add_argument("--out", default="", metavar="FILE", help="paper-tables: markdown file to write (default: print it)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 (default: cpu)")
     common.add_output(parser)
 

@@ -80,9 +80,10 @@ def decoy_figure(bench: ControlBench) -> Steps:
     half = count // 2
     places = bench.one_a_document(np.ones(len(bench.test.documents), dtype=bool), 8)[: max(2, count // 4)]
     real = yield from label_table(bench, bench.vectors(places), "ranking labels at test places")
+    found = np.mean([_supported(bench, row) for row in real])
     beside = (
         f"{count} rankings of {len(bench.prepared.texts)} labels; covariance {supported[:half].mean():.2f}, every "
-        f"direction {supported[half:].mean():.2f}; at test places {np.mean([_supported(bench, row) for row in real]):.1f}"
+        f"direction {supported[half:].mean():.2f}; at test places {found:.1f}"
     )
     yield Figure(name, value, "labels", target, interval, beside)
 
