@@ -8,10 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import cast
 
-from investigator import workbench
+from investigator import settings, workbench
 from investigator.commands import common
 from investigator.commands.common import Options
-from investigator.commands.figures import print_worked
+from investigator.commands.figures import print_figures, print_worked
+from investigator.commands.progress import Meter
 from investigator.commands.work import Arguments, do
 from investigator.errors import BadInput
 from investigator.records import Worked
@@ -19,7 +20,7 @@ from investigator.records import Worked
 NAME = "evaluate"
 HELP = "measure a workbench's readers, its controls, or the paper's tables on held-out documents"
 EXAMPLE = "investigator evaluate controls --json"
-KINDS = ("controls", "paper-tables")
+KINDS = ("controls", "paper-tables", "faults")
 """Kinds of measurement that take the workbench as a second word; another first word is the workbench itself."""
 
 
@@ -29,19 +30,28 @@ def add(parser: argparse.ArgumentParser) -> None:
         "what",
         metavar="WHAT",
         help="a workbench (bundled name, folder or TOML file) for its readers' figures; `controls` for what verdicts, "
-        "p-values and gaps are worth; `paper-tables` for tables 1 to 6 of the L2EL paper",
+        "p-values and gaps are worth; `paper-tables` for tables 1 to 6 of the L2EL paper; `faults` for what is lost when links, backends and "
+        "writers are cut and killed",
     )
     parser.add_argument("workbench", metavar="WORKBENCH", nargs="?", default="pocket", help="default: pocket")
-    parser.add_argument("--only", default="", metavar="GROUPS", help="controls: groups of figures, with commas (senses,auroc,...)")
-    parser.add_argument("--seed", type=int, default=1, help="controls: seed of every draw (default: 1)")
+    parser.add_argument(
+        "--only", default="", metavar="GROUPS", help="controls: groups of figures, with commas (senses,auroc,...)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="controls, faults: seed of every draw (default: 1)")
     parser.add_argument("--scale", type=float, default=1.0, help="controls: multiplies every count (default: 1)")
-    parser.add_argument("--out", default="", metavar="FILE", help="paper-tables: markdown file to write (default: print it)")
+    parser.add_argument("--quick", action="store_true", help="faults: a few of each, as the test suite does")
+    parser.add_argument("--times", type=int, default=1, metavar="N", help="faults: N times as many (default: 1)")
+    parser.add_argument(
+        "--out", default="", metavar="FILE", help="paper-tables: markdown file to write (default: print it)"
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 (default: cpu)")
     common.add_output(parser)
 
 
 def run(options: Options) -> int:
     """Measure, with a progress bar, and print the figures or the tables."""
+    if options.what == "faults":
+        return _faults(options)
     named = options.workbench if options.what in KINDS else options.what
     file = workbench.locate(named).resolve()
     arguments: Arguments = {"workbench": str(file), "device": options.device}
@@ -51,6 +61,23 @@ def run(options: Options) -> int:
         return _tables(options, arguments, file)
     kind = options.what if options.what in KINDS else "pocket"
     print_worked(cast(Worked, do(f"evaluate {kind}", arguments, folder=file.parent).result), json=options.json)
+    return 0
+
+
+def _faults(options: Options) -> int:
+    """Make faults from this process, which must outlive what it kills, and print what was lost."""
+    from investigator.commands.faults.ground import QUICK, Counts
+    from investigator.commands.faults.run import figures
+
+    if options.times < 1:
+        raise BadInput(f"Faults cannot be made {options.times} times.", "Give 1 or more.")
+    meter = Meter()
+    counts = (QUICK if options.quick else Counts()).times(options.times)
+    try:
+        found = list(figures(options.workbench, settings.load(), counts, options.seed, meter.note))
+    finally:
+        meter.clear()
+    print_figures(found, json=options.json)
     return 0
 
 
