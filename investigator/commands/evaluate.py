@@ -30,7 +30,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         "what",
         metavar="WHAT",
         help="a workbench (bundled name, folder or TOML file) for its readers' figures; `controls` for what verdicts, "
-        "p-values and gaps are worth; `paper-tables` for tables 1 to 6 of the L2EL paper; `faults` for what is lost when links, backends and "
+        "p-values and gaps are worth; `paper-tables` for tables 1 to 6 of the L2EL paper; "
+        "`faults` for what is lost when links, backends and "
         "writers are cut and killed",
     )
     parser.add_argument("workbench", metavar="WORKBENCH", nargs="?", default="pocket", help="default: pocket")
