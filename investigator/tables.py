@@ -120,7 +120,7 @@ def tables_of(result: Result | None, rows: Sequence[Row] = (), tokens: Sequence[
             return _page(result)
     found: tuple[Row, ...] = _rows(result) or tuple(rows)
     spread = [table for row in found if isinstance(row, HypothesisRow) for table in _spread(row, tokens)]
-    return [*rows_table(found), *score_tables.behind(found), *_summary(result), *spread]
+    return [*rows_table(found), *_summary(result), *score_tables.behind(found), *spread]
 
 
 def _rows(result: Result | None) -> tuple[Row, ...]:

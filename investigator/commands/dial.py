@@ -14,7 +14,7 @@ from investigator.errors import BackendError
 
 NAME = "dial"
 HELP = "join standard input and output to a backend's socket, as `--on` does over ssh"
-EXAMPLE = "ssh gpu1 investigator dial /run/user/1000/investigator-1000/pocket-0.sock"
+EXAMPLE = "investigator dial /run/user/1000/investigator-1000/pocket-0.sock"
 _CHUNK = 65536
 
 
