@@ -6,6 +6,7 @@ this Jacobian give the gradient with respect to the input.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -58,7 +59,9 @@ def _tangents(model: LanguageModel, mapper: SoftPromptMapper, input: Tensor, dir
     """Return the states' derivatives along each of `directions` `[n, d]`, as `[n, numbers]`."""
     at = input.expand(len(directions), -1).contiguous().to(model.device)
     # Fused attention kernels have no forward derivative.
-    with torch.no_grad(), forward_ad.dual_level(), sdpa_kernel(SDPBackend.MATH):
+    with torch.no_grad(), warnings.catch_warnings(), forward_ad.dual_level(), sdpa_kernel(SDPBackend.MATH):
+        # torch compiles some forward derivatives with what it calls deprecated itself.
+        warnings.simplefilter("ignore", DeprecationWarning)
         moving = forward_ad.make_dual(at, directions.to(model.device))  # type: ignore[no-untyped-call]
         soft = mapper.prompts(moving).to(model.dtype)
         hidden, cache = model.body(inputs_embeds=soft, past_key_values=DynamicCache(), use_cache=True)

@@ -24,6 +24,7 @@ from backends.engine.index.label_contexts import make_contexts
 from backends.engine.index.label_directions import principal_directions
 from backends.engine.index.label_estimate import Linearised
 from backends.engine.index.label_gradients import text_gradients
+from backends.engine.index.label_index import LabelIndex
 from backends.engine.index.label_tables import Tables
 from backends.engine.likelihood import LanguageModel, score_many
 from backends.engine.readers.backgrounds import PART
@@ -97,9 +98,9 @@ class Build:
         """Whether the index is there already, whole and with these choices."""
         try:
             card = label_card.read_card(self.folder)
+            return card is not None and card.identity == self.identity and bool(LabelIndex(self.folder, card))
         except WorkbenchError:
             return False
-        return card is not None and card.identity == self.identity
 
     def run(self) -> Iterator[Progress | None]:
         """Make what is missing; yields progress, and None at each model step."""

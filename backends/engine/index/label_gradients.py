@@ -54,7 +54,7 @@ def _gradients(model: LanguageModel, mapper: SoftPromptMapper, anchor: Anchor, t
         leaves = [part for pair in states.layers for part in pair] + [states.last]
         found = torch.autograd.grad(_scores(model, states, texts).sum(), leaves, materialize_grads=True)
     flat = torch.cat([part.reshape(len(texts), -1) for part in found], dim=1)
-    return (flat.to(anchor.jacobian.dtype) @ anchor.jacobian.T).float().cpu()
+    return (flat @ anchor.jacobian.to(flat.dtype).T).float().cpu()
 
 
 def _leaves(model: LanguageModel, states: PrefixStates, rows: int) -> PrefixStates:

@@ -33,7 +33,7 @@ class LabelIndex:
             label_parts.read(folder, part, shape=(made.anchors, size, made.width)) for part, size in enumerate(sizes)
         ]
         tables = self.tables
-        self._linearised = Linearised(parts, tables.anchors, tables.scores, tables.contexts.lengths)
+        self.linearised = Linearised(parts, tables.anchors, tables.scores, tables.contexts.lengths)
 
     @cached_property
     def means(self) -> Tensor:
@@ -42,13 +42,13 @@ class LabelIndex:
 
     def first(self, input: Tensor) -> Tensor:
         """Return estimated gaps `[texts]` at a mapper's input `[d]`, from products with gradients alone."""
-        return self.tables.first(self._linearised.features(input, self.tables.means))
+        return self.tables.first(self.linearised.features(input, self.tables.means))
 
     def refiner(self, reader: Reader, input: Tensor, soft: Tensor, *, by_score: bool) -> Refiner:
         """Begin a search at an input `[d]` with its soft prompt `[1, slots, d]`; runs the model for one small step."""
         tables = self.tables
         raised = raised_tokens(reader.subject, soft, tables.contexts, tables.usual)
-        features = all_features(self._linearised.features(input, tables.means), tables.contexts, raised)
+        features = all_features(self.linearised.features(input, tables.means), tables.contexts, raised)
         offset = tables.means if by_score else torch.zeros_like(tables.means)
         return Refiner(tables.full(features), tables.full.standardised(features), tables.directions, offset)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,12 @@ class Prepared:
     def plan(self) -> Plan:
         """The plan, made when it is first needed: an index answers without one."""
         return make_plan(self.ids, tokens_a_step=self.tokens_a_step)
+
+    def planned(self, plan: Plan) -> Prepared:
+        """Return the same with a plan that was made elsewhere."""
+        copy = replace(self)
+        copy.__dict__["plan"] = plan
+        return copy
 
     @cached_property
     def lengths(self) -> list[int]:
