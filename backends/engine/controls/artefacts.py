@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,6 +92,13 @@ class Artefacts:
     def limits(self, phrasings: int) -> Limits:
         """Return the thresholds of a text that is said in so many ways."""
         return self.card.phrased if phrasings > 1 else self.card.alone
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return what tells these thresholds, decoys and self-scores from others."""
+        columns = (self.edges, self.decoys, self.best, self.best_scores)
+        numbers = "/".join(fingerprints.of_text(column.astype(np.float32).tobytes().hex()) for column in columns)
+        return fingerprints.of_text(msgspec.json.encode(self.card).decode() + numbers)
 
     def save(self, folder: Path) -> None:
         """Write `controls.safetensors`, then `controls.json`, each in one step."""

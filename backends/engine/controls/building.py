@@ -60,7 +60,7 @@ class Building:
             name, making = f"decoys-{start:04d}", self._decoys(start, stop)
             decoys.append((yield from self._part(name, making, "rankings of random vectors", stop - start)))
         for vector in range(len(self.vectors)):
-            making = self_score(self.engine, self.reader, self.vectors[vector], self.procedure, SEED + vector)
+            making = self._self_score(vector)
             best.append((yield from self._part(f"self-{vector:04d}", making, "texts drawn from random vectors")))
         made = self._together(places, phrased, np.concatenate(decoys), np.stack(best))
         made.save(folder)
@@ -108,6 +108,14 @@ class Building:
             table[done.sources.start : done.sources.stop, done.texts.numpy()] = done.scores.numpy()
             yield None
         yield table
+
+    def _self_score(self, vector: int) -> Iterator[Floats | None]:
+        means = self.means.means
+        assert means is not None
+        known = {
+            text: mean for text, mean in zip(self.means.prepared.texts, means.tolist(), strict=True) if mean == mean
+        }
+        return self_score(self.engine, self.reader, self.vectors[vector], self.procedure, SEED + vector, known)
 
     def _together(self, places: np.ndarray, phrased: Floats, decoys: Floats, best: Floats) -> Artefacts:
         scores = self.means.scores

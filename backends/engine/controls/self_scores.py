@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,12 +35,13 @@ def usual_procedure(reader: Reader, vectors: int) -> Procedure:
 
 
 def self_score(
-    engine: WorkbenchEngine, reader: Reader, vector: Tensor, how: Procedure, seed: int
+    engine: WorkbenchEngine, reader: Reader, vector: Tensor, how: Procedure, seed: int, known: Mapping[str, float]
 ) -> Iterator[Floats | None]:
     """Yield None at each model step, then `[2]`: gap and score of the best text drawn from one vector `[d]`.
 
     The best is the one with the largest gap among the texts that `explain` would pick, as each of these is judged. A
-    vector from which nothing can be drawn has NaN.
+    vector from which nothing can be drawn has NaN. `known` are background means of texts that need not be measured:
+    most texts that a reader draws are labels of its training.
     """
     drawing = Drawing(reader, reader.soft(vector[None]))
     for _ in drawing.draw(how, seed):
@@ -52,10 +53,11 @@ def self_score(
     best = np.full(2, np.nan)
     for text in drawing.picked(how):
         ids = drawing.ids(text)
-        for done in filled(background, [ids], PART):
+        for done in filled(background, [] if text in known else [ids], PART):
             if done is None:
                 yield None
-        gap = drawing.scores[text] - float(np.mean(background.scores(ids, PART)))
+        mean = known[text] if text in known else float(np.mean(background.scores(ids, PART)))
+        gap = drawing.scores[text] - mean
         if not gap <= best[0]:
             best = np.array([gap, drawing.scores[text]])
     yield best
