@@ -14,10 +14,11 @@ import torch
 
 import tiny
 from backends.engine.index import label_parts
+from backends.engine.index.build_labels import list_fingerprint
 from backends.engine.index.label_build import Build
 from backends.engine.index.label_index import LabelIndex, index_of
 from backends.engine.readers import label_means
-from backends.engine.readers.prepared import prepared_labels
+from backends.engine.readers.prepared import prepare, prepared_labels
 from backends.engine.readers.reader import Reader, open_reader
 
 ROOT = Path(__file__).parents[1]
@@ -91,4 +92,17 @@ def sources(engine: Any, count: int) -> torch.Tensor:
     return found
 
 
-__all__ = ["PART", "building", "child_building", "label_parts", "lines", "make_engine", "make_index", "reader_of"]
+__all__ = [
+    "PART",
+    "Build",
+    "building",
+    "child_building",
+    "index_of",
+    "label_parts",
+    "lines",
+    "list_fingerprint",
+    "make_engine",
+    "make_index",
+    "prepare",
+    "reader_of",
+]

@@ -17,7 +17,7 @@ import torch
 
 from backends.engine import fingerprints
 from backends.engine.controls.rankings import judge_ranking
-from backends.engine.index.label_card import AGAIN
+from backends.engine.index.label_card import AGAIN, Recall
 from backends.engine.index.label_index import LabelIndex, index_of, is_open
 from backends.engine.index.label_search import rescore
 from backends.engine.likelihood import Top, tokens_a_step, top_k
@@ -190,7 +190,7 @@ class Ranking:
         yield None
         valid = self.prepared.valid
         first = torch.isin(valid, torch.from_numpy(self.table.active)).nonzero()[:, 0]
-        candidates = min(len(valid), max(recall.candidates, self.verb.limit))
+        candidates = self._candidates(recall)
         found = rescore(
             self.reader.subject, soft, self.prepared.ids, refiner, index.means, candidates=candidates, first=first
         )
@@ -202,6 +202,9 @@ class Ranking:
                 yield from self._stream("scoring the best candidates", now=True)
             yield None
         self._stage, self._recall = "rescored", recall.rescored
+
+    def _candidates(self, recall: Recall) -> int:
+        return min(len(self.prepared.ids), max(recall.candidates, self.verb.limit))
 
     def _proven(self, soft: torch.Tensor) -> Iterator[Event | None]:
         """Prove the best rows, where these are the best of all by score or gap; score everything otherwise."""
@@ -234,8 +237,9 @@ class Ranking:
         if self.index is None or self.index.card.exact_means:
             return
         rows = [index for index, _ in self.table.chosen(self.verb, exact=True, only=self._only)]
-        self._only = np.array(rows, dtype=np.int64)
-        places = np.searchsorted(self.prepared.valid.numpy(), self._only[:ON_SCREEN])
+        # Their gaps move when the background is exact, and must not be overtaken by texts whose own is estimated.
+        self._only = np.array(rows, dtype=np.int64) if len(rows) == self.verb.limit else None
+        places = np.searchsorted(self.prepared.valid.numpy(), rows[:ON_SCREEN])
         yield from self._measured(places.tolist(), "measuring the rows' background")
 
     def _judge(self) -> None:
