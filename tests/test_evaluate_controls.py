@@ -1,4 +1,4 @@
-"""`evaluate controls` and `evaluate paper-tables` from end to end on a workbench made in seconds: plumbing, no worth."""
+"""`evaluate controls` and `evaluate paper-tables` from end to end on a workbench made in seconds: plumbing only."""
 
 from __future__ import annotations
 
@@ -120,9 +120,10 @@ class FakeEmbedder:
     def __init__(self, device: str = "cpu") -> None:
         del device
 
-    def embed(self, texts: list[str]) -> np.ndarray:
+    def embed(self, texts: list[str]) -> embedding.Vectors:
         rows = np.stack([np.random.default_rng(len(text)).standard_normal(8) for text in texts])
-        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        found: embedding.Vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        return found
 
 
 @pytest.fixture

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from backends.engine.evaluating.paper.printed import SNIPPETS, Printed
 from investigator.records import ExplanationRow, Features, Found, HitRow, LabelRow, Labels, Score
 from investigator.text import markdown
 
+# Tokens of a snippet: about as many as the paper shows.
+_SNIPPET = 14
+_SPECIAL = re.compile(r"<\|\w+\|>")
 _MARK = {"supported": "supported", "not above baseline": "not above baseline", "fits almost anything": "vague"}
 
 
@@ -55,8 +59,9 @@ def by_activation(features: Features) -> list[str]:
 
 
 def hit(row: HitRow) -> str:
-    """Return an excerpt that ends at its position, as the paper's table 2 shows them."""
-    return ".. " + markdown("".join(row.tokens[: row.peak + 1]).strip())
+    """Return the end of an excerpt, up to its position, as the paper's table 2 shows them; no special tokens."""
+    plain = [token for token in row.tokens[: row.peak + 1] if not _SPECIAL.fullmatch(token)]
+    return ".. " + markdown("".join(plain[-_SNIPPET:]).strip())
 
 
 def as_printed(printed: Printed) -> str:
