@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +15,7 @@ from investigator.errors import ScoreError
 
 @dataclass(frozen=True)
 class Linear:
-    """log p(sentence | x) / tokens near some anchors: `offset + x @ gradient`, the mean of their linearisations."""
+    """log p(sentence | x) / tokens near a point, or in the mean over several: `offset + x @ gradient`."""
 
     gradient: Tensor
     """`[d]` float32."""
@@ -24,6 +24,12 @@ class Linear:
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return the estimate at mapper inputs `[n, d]`, float32 `[n]`."""
         return inputs @ self.gradient + self.offset
+
+    @classmethod
+    def mean(cls, parts: Sequence[Linear]) -> Linear:
+        """Return the mean of some."""
+        gradient = torch.stack([part.gradient for part in parts]).mean(0)
+        return cls(gradient, sum(part.offset for part in parts) / len(parts))
 
 
 class Probe:
@@ -46,25 +52,17 @@ class Probe:
             for done, values in score_text_at(self._subject, soft, self.ids):
                 yield range(start + done.start, start + done.stop), values
 
-    def linear(self, anchors: Tensor) -> Iterator[Linear | None]:
-        """Linearise at anchors `[n, d]`: yields None after each model step, then the mean over the anchors.
-
-        Raises ScoreError where no anchor has a finite gradient.
-        """
+    def slopes(self, anchors: Tensor) -> Iterator[list[Linear]]:
+        """Linearise at each of some anchors `[n, d]`, yielding after each model step; raise ScoreError where one fails."""
         rows = max(1, tokens_a_step(self._subject) // (3 * (self.reader.slots + len(self.ids))))
-        total, offset, count = torch.zeros(anchors.shape[1], dtype=torch.float64), 0.0, 0
         for block in anchors.split(rows):
             values, gradients = self._gradients(block)
-            good = values.isfinite() & gradients.isfinite().all(1)
-            total += gradients[good].double().sum(0)
-            offset += float((values - (gradients * block).sum(1))[good].double().sum())
-            count += int(good.sum())
-            yield None
-        if not count:
-            raise ScoreError(
-                "The sentence has no finite gradient here, so it cannot be searched for.", "Ask with --exact."
-            )
-        yield Linear((total / count).float(), offset / count)
+            offsets = values - (gradients * block).sum(1)
+            if not bool(offsets.isfinite().all() & gradients.isfinite().all()):
+                raise ScoreError(
+                    "The sentence has no finite gradient, so it cannot be searched for.", "Ask with --exact."
+                )
+            yield [Linear(gradient, float(offset)) for gradient, offset in zip(gradients, offsets, strict=True)]
 
     def _gradients(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return scores `[n]` and their gradients `[n, d]`, float32 on the processor."""

@@ -22,13 +22,13 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 ROUNDS = 10
-_SHARE, _FEWEST, _MOST = 0.028, 512, 4096
+_SHARE, _FEWEST, _MOST = 0.025, 512, 4096
 # Rounds that look at the whole corpus; later ones look at the best so many positions, whose inputs stay in memory.
 _WIDE_ROUNDS = 4
-_POOL = 8192
-_ANCHORS = 8
+_POOL = 4096
+_ANCHORS = 16
 # Scored positions behind the corrections: the best, and some of the others.
-_BEST, _OTHERS = 768, 256
+_BEST, _OTHERS = 384, 128
 
 
 def budget(size: int) -> int:
@@ -77,6 +77,7 @@ class Search:
         self._draw = np.random.default_rng(seed)
         self._seen = np.zeros(positions.size, dtype=bool)
         self._inputs = torch.empty(0, probe.blind.shape[1])
+        self._linears: dict[int, Linear] = {}
         self.numbers: Ints = np.empty(0, np.int64)
         """Positions scored exactly, in the order of scoring."""
         self.values: Floats = np.empty(0)
@@ -118,19 +119,29 @@ class Search:
 
     def _linear(self) -> Generator[None, None, Linear]:
         """Linearise at the best positions so far, at first where the soft prompt says nothing."""
-        anchors = self._inputs[torch.from_numpy(self.best(_ANCHORS))]
-        steps = list[Linear]()
-        for step in self.probe.linear(anchors if len(anchors) else self.probe.blind):
-            steps += [step] if step is not None else []
+        best = self.best(_ANCHORS)
+        if not len(best):
+            return (yield from self._slopes(self.probe.blind))[0]
+        fresh = [int(at) for at in best if int(at) not in self._linears]
+        found = yield from self._slopes(self._inputs[torch.tensor(fresh, dtype=torch.long)])
+        self._linears.update(zip(fresh, found, strict=True))
+        return Linear.mean([self._linears[int(at)] for at in best])
+
+    def _slopes(self, anchors: Tensor) -> Generator[None, None, list[Linear]]:
+        found = []
+        for some in self.probe.slopes(anchors) if len(anchors) else ():
+            found += some
             yield None
-        return steps[-1]
+        return found
 
     def _widest(self, probe: Linear) -> Generator[None, None, _Pool]:
         """Return the best unscored positions of the whole corpus by the probe."""
         pool = _Pool(np.empty(0, np.int64), self._inputs[:0])
         for first, inputs in self._positions.blocks():
-            block = _Pool(np.arange(first, first + len(inputs)), inputs)
-            pool = pool.joined(block.kept(torch.from_numpy(~self._seen[block.numbers])))
+            estimates = probe(inputs)
+            estimates[torch.from_numpy(self._seen[first : first + len(inputs)])] = -torch.inf
+            best = estimates.topk(min(_POOL, int(estimates.isfinite().sum()))).indices
+            pool = pool.joined(_Pool(np.arange(first, first + len(inputs)), inputs).kept(best))
             if len(pool.numbers) > _POOL:
                 pool = pool.kept(probe(pool.inputs).topk(_POOL).indices)
             yield None

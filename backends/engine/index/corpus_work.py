@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backends.engine.engine import WorkbenchEngine
+from backends.engine.index import corpus_calibration
+from backends.engine.index.corpus_build import Build
 from backends.engine.index.corpus_card import CorpusCard, read_card
+from backends.engine.index.corpus_index import CorpusIndex
 from backends.engine.index.corpus_job import make_build
 from backends.engine.index.corpus_reading import Reading
+from backends.engine.readers.reader import open_reader
 from investigator import settings
 from investigator.overrides import overridden
 from investigator.records import Figure
@@ -37,9 +41,28 @@ def build(verb: Work) -> Iterator[Progress | Figure | str]:
     )
     begun = time.perf_counter()
     yield from (step for step in making.run() if step is not None)
+    if given["calibrate"]:
+        yield from _calibrated(engine, making)
     card = read_card(making.folder)
     yield from _figures(card, making.folder, time.perf_counter() - begun)
     yield _said(card, making.folder)
+
+
+def _calibrated(engine: WorkbenchEngine, made: Build) -> Iterator[Progress | Figure]:
+    """Measure once how much a search finds, for each reader of the index's layers."""
+    index = CorpusIndex.open(made.folder, made.subject)
+    for name, entry in engine.workbench.readers.items():
+        if entry.subject != made.subject.name or entry.layer not in made.recipe.layers or not entry.sae:
+            continue
+        reader = open_reader(engine, name)
+        if corpus_calibration.read(index, reader) is None:
+            steps = corpus_calibration.calibrate(index, reader, engine.parts.labels(entry.sae))
+            yield from (step for step in steps if step is not None)
+        found = corpus_calibration.read(index, reader)
+        if found is not None:
+            words = f"exact scores of {found.positions:,} positions for {len(found.recalls)} labels"
+            spread = (min(found.recalls), max(found.recalls))
+            yield Figure(f"corpus_recall_{name}", found.recall, "of the best 20 positions", "", spread, words)
 
 
 def _figures(card: CorpusCard, folder: Path, seconds: float) -> Iterator[Figure]:

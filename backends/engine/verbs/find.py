@@ -139,7 +139,8 @@ def run(engine: WorkbenchEngine, verb: Find) -> Iterator[Event | None]:
     yield from answer.again()
     yield Partial(answer.rows())
     yield from _compared(engine, reader, answer)
-    yield Finished(answer.found(corpus_calibration.recall(index, reader)))
+    calibration = corpus_calibration.read(index, reader)
+    yield Finished(answer.found(calibration.recall if calibration else None))
 
 
 def _searched(answer: _Answer) -> Generator[Event | None, None, None]:
