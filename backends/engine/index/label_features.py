@@ -25,7 +25,8 @@ def tangent_features(tangents: Tensor, distances: Tensor, means: Tensor) -> Tens
     gaps = tangents - means
     weights = torch.stack([torch.softmax(-sharpness / 2 * distances, 0) for sharpness in _SHARPNESS])
     high, low = gaps.amax(0), gaps.amin(0)
-    spread = gaps.std(0, correction=0)
+    # By moments: torch's own deviation over the short axis takes ten times as long.
+    spread = (gaps.square().mean(0) - gaps.mean(0).square()).clamp_min(0).sqrt()
     return torch.cat([(weights @ gaps).T, high[:, None], low[:, None], spread[:, None]], dim=1)
 
 

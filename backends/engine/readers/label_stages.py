@@ -224,11 +224,11 @@ class Ranking:
             candidates=np.searchsorted(valid, np.array(known, dtype=np.int64)),
         ):
             self._visited = found.visited_share
+            best = found.texts.numpy()
+            self.table.take(valid[best], found.values.numpy() + means[best])
             yield from self._stream("proving the best")
             yield None
         assert found is not None
-        best = found.texts.numpy()
-        self.table.take(valid[best], found.values.numpy() + means[best])
         self._only, self._tied = valid[best], len(found.tied)
         self._stage, self._recall = "proven", None
 
