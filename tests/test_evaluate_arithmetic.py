@@ -10,7 +10,8 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from backends.engine.controls.statistics import share_above
-from backends.engine.evaluating.controls.arithmetic import auroc, distance_to_uniform, p_by_lot, share
+from backends.engine.evaluating.controls import auroc as auroc_figures
+from backends.engine.evaluating.controls.arithmetic import auroc, band, distance_to_uniform, p_by_lot, share
 from backends.engine.evaluating.controls.senses import wins
 
 
@@ -60,6 +61,14 @@ def test_the_distance_is_the_largest_step_between_the_two_distributions() -> Non
     assert distance_to_uniform(values) == pytest.approx(stats.kstest(values, "uniform").statistic)
 
 
+def test_the_band_of_a_distance_holds_the_true_one() -> None:
+    draw = np.random.default_rng(1)
+    # x squared of uniform values: P(<= t) is sqrt(t), whose distance to t is 1/4.
+    bands = [band(distance_to_uniform(draw.random(200) ** 2), 200) for _ in range(300)]
+    assert np.mean([low <= 0.25 <= high for low, high in bands]) >= 0.95
+    assert band(0.01, 200)[0] == 0.0
+
+
 def test_a_share_has_an_interval_over_its_groups() -> None:
     groups = np.repeat(np.arange(20), 50)
     flags = groups % 4 == 0
@@ -67,6 +76,15 @@ def test_a_share_has_an_interval_over_its_groups() -> None:
     assert value == pytest.approx(0.25)
     # Twenty groups, all or nothing: about the interval of twenty throws, and far from that of a thousand.
     assert 0.02 < low < 0.12 and 0.38 < high < 0.5
+
+
+def test_only_what_training_draws_from_counts_beside_the_inactive() -> None:
+    active = np.array([[True, True, False, False], [True, False, False, False]])
+    drawn = np.array([[True, False, False, False], [False, False, False, False]])
+    table = np.array([[0.5, 0.9, 0.7, 0.1], [0.0, 1.0, 1.0, 1.0]])
+    # At the first place 0.5 stands against 0.7 and 0.1, the other active label is left out; the second has none.
+    assert auroc_figures._rare(table, auroc_figures.Truth(active, drawn)).endswith("0.500")
+    assert auroc_figures._rare(table[1:], auroc_figures.Truth(active[1:], drawn[1:])) == ""
 
 
 def test_equal_scores_win_half() -> None:

@@ -43,6 +43,16 @@ def distance_to_uniform(values: Floats) -> float:
     return float(stats.kstest(values, "uniform").statistic)
 
 
+def band(distance: float, count: int) -> tuple[float, float]:
+    """Return the 95 % interval of a distance to uniform of `count` values, by Dvoretzky, Kiefer and Wolfowitz.
+
+    The values' own distribution lies within sqrt(log(2 / 0.05) / 2n) of what was seen, so its distance does too. (A
+    bootstrap of a distance is of no use: resampling adds to it.)
+    """
+    reach = float(np.sqrt(np.log(2 / 0.05) / (2 * count)))
+    return max(0.0, distance - reach), min(1.0, distance + reach)
+
+
 def share(flags: Sequence[bool] | Floats, groups: Ints, seed: int) -> tuple[float, tuple[float, float]]:
     """Return a mean and its 95 % interval over groups (documents, vectors, labels) drawn anew."""
     values = np.asarray(flags, dtype=np.float64)

@@ -84,3 +84,13 @@ def _decoded(bench: ControlBench, ids: tuple[int, ...]) -> str:
 def actives(bench: ControlBench, places: Ints) -> NDArray[np.bool_]:
     """Return which labels are active at each place, [places, labels]."""
     return np.stack([bench.active(int(place)) for place in places])
+
+
+def drawn_from(bench: ControlBench, places: Ints) -> NDArray[np.bool_]:
+    """Return the labels that training draws from at each place (L2EL, appendix A), [places, labels]."""
+    found = np.zeros((len(places), len(bench.labels.texts)), dtype=bool)
+    for row, place in enumerate(places):
+        best = bench.test.best[place]
+        label = bench.labels.of_latent[best[best >= 0]]
+        found[row, label[label >= 0]] = True
+    return found

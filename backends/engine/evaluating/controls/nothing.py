@@ -8,8 +8,7 @@ import numpy as np
 import torch
 
 from backends.engine.controls.rankings import judge_ranking
-from backends.engine.evaluating.bootstrap import interval_over_documents
-from backends.engine.evaluating.controls.arithmetic import Floats, distance_to_uniform, p_by_lot, share
+from backends.engine.evaluating.controls.arithmetic import Floats, band, distance_to_uniform, p_by_lot, share
 from backends.engine.evaluating.controls.bench import BUILD, ControlBench
 from backends.engine.evaluating.controls.judging import fresh_vectors
 from backends.engine.evaluating.controls.tables import label_table
@@ -42,13 +41,12 @@ def null_figure(bench: ControlBench) -> Steps:
         engine_own[pair] = p_by_lot(value, background, 1.0)
         yield Progress(pair + 1, count, "p-values where nothing is to be found")
     value = distance_to_uniform(drawn)
-    interval = interval_over_documents(drawn, np.arange(count, dtype=np.int32), distance_to_uniform, seed=1, draws=300)
     exact = np.quantile([distance_to_uniform(draw.random(count)) for _ in range(300)], 0.95)
     beside = (
         f"{count} pairs, {size} fresh background places each; exactly uniform p stay below {exact:.3f} in 95 % of such "
         f"samples; p without lots {distance_to_uniform(engine_own):.3f}; at p <= 0.05: {(drawn <= 0.05).mean():.3f}"
     )
-    yield Figure("null_ks_distance", value, "distance", "<= 0.04", interval, beside)
+    yield Figure("null_ks_distance", value, "distance", "<= 0.04", band(value, count), beside)
 
 
 def _some(states: PrefixStates, rows: np.ndarray) -> PrefixStates:
