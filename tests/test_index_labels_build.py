@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import tiny
+from backends.engine.doctor.checkup import check_workbench
 from backends.engine.index import label_card, label_parts
 from backends.engine.index.build_labels import build
 from backends.engine.index.label_index import LabelIndex, index_of
@@ -22,6 +23,7 @@ from backends.engine.likelihood import grid_table
 from backends.engine.readers.prepared import prepare, prepared_labels
 from investigator.errors import BadInput, WorkbenchError
 from investigator.records import Figure
+from investigator.settings import Settings
 from investigator.wire import Work
 
 
@@ -231,3 +233,20 @@ def test_labels_of_which_none_can_be_scored_are_refused(engine: Any) -> None:
     index = index_of(engine, reader, "one")
     assert index is not None
     assert index.card.gap.rescored == 1.0
+
+
+def test_the_doctor_says_how_an_index_stands(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def line() -> tuple[str, str] | None:
+        rows = [row for row in check_workbench(engine.file, Settings()) if row.name == "reader mapper: label index"]
+        return (rows[0].status, rows[0].message) if rows else None
+
+    assert line() is None
+    monkeypatch.setattr("backends.engine.doctor.readers._MANY_LABELS", 10)
+    found = line()
+    assert found is not None and found[0] == "warning" and "There is none" in found[1]
+    index = tools.make_index(engine)
+    found = line()
+    assert found is not None and found[0] == "ok" and f"{index.card.identity.texts} labels" in found[1]
+    (index.folder / label_card.CARD).unlink()
+    found = line()
+    assert found is not None and found[0] == "warning" and "half-built" in found[1]

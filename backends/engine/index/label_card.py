@@ -70,20 +70,24 @@ class IndexCard(msgspec.Struct, frozen=True, kw_only=True):
     machine: str = ""
 
 
-def cached(identity_key: str) -> Path:
+def cached(key: str) -> Path:
     """Return the cache folder of an index."""
-    return paths.cache_folder() / FOLDER / identity_key
+    return paths.cache_folder() / FOLDER / key
 
 
 def key_of(engine: WorkbenchEngine, reader: Reader, labels: str) -> str:
     """Return what tells indexes apart: reader, list of texts (its fingerprint), statistics."""
-    statistics = engine.parts.layer_statistics(reader.subject.name).fingerprint
-    return f"{reader.fingerprint}-{labels}-{statistics}"
+    return key(reader.fingerprint, labels, engine.parts.layer_statistics(reader.subject.name).fingerprint)
 
 
-def places(engine: WorkbenchEngine, reader: Reader, labels: str) -> tuple[Path, Path]:
-    """Return where an index may lie: beside the reader, where it ships, and in the cache."""
-    return reader.folder / FOLDER, cached(key_of(engine, reader, labels))
+def key(reader: str, labels: str, statistics: str) -> str:
+    """Return the same of three fingerprints."""
+    return f"{reader}-{labels}-{statistics}"
+
+
+def places(reader: Path, key: str) -> tuple[Path, Path]:
+    """Return where an index may lie: beside the reader, in whose folder it ships, and in the cache."""
+    return reader / FOLDER, cached(key)
 
 
 def read_card(folder: Path) -> IndexCard | None:

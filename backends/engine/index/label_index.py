@@ -61,7 +61,7 @@ def index_of(engine: WorkbenchEngine, reader: Reader, labels: str) -> LabelIndex
     if not engine.workbench.subjects[reader.subject.name].statistics:
         return None
     key = label_card.key_of(engine, reader, labels)
-    for folder in label_card.places(engine, reader, labels):
+    for folder in label_card.places(reader.folder, key):
         if not folder.is_dir():
             continue
         card = label_card.read_card(folder)
