@@ -12,15 +12,21 @@ import torch
 from backends.engine.controls.phrasings import Phrased, phrased
 from backends.engine.controls.statistics import middle
 from backends.engine.evaluating.controls import embedding, prompt_only
-from backends.engine.evaluating.controls.arithmetic import Floats, share
+from backends.engine.evaluating.controls.arithmetic import Floats, Ints, share
 from backends.engine.evaluating.controls.bench import ControlBench
 from backends.engine.evaluating.controls.embedding import Embedder
 from backends.engine.likelihood import Ids, score_pairs
+from backends.engine.training.dictionary_lines import CLASS_OF_WORD
 from backends.engine.training.progress import Progress
 from investigator.errors import WorkbenchError
 from investigator.records import Figure
 
 Steps = Iterator[Progress | Figure]
+NAME = "same_token_accuracy"
+_BESIDE = {
+    "prompt_only": "the reader trained on the text up to the token, hypotheses as typed",
+    "embedding": "MiniLM's cosine of hypothesis and context: what can be told from the text at all",
+}
 
 
 class Sense(msgspec.Struct, frozen=True):
@@ -73,28 +79,45 @@ def wins(true: Floats, other: Floats) -> Floats:
 
 
 def senses_figure(bench: ControlBench) -> Steps:
-    """Yield `same_token_accuracy`: how often a hypothesis has the larger gap at the context that it is true of.
+    """Yield how often a hypothesis has the larger gap at the context that it is true of, and the same of two baselines.
 
     The two places share the token, so a table by token gives 0.5; the hypothesis is the same, so its background
     cancels, and gap and score agree. A hypothesis is the median over its default phrasings, as on screen.
     """
     senses = read_senses(bench)
-    senses = senses[: bench.options.count(len(senses))]
+    chosen = bench.random(10).permutation(len(senses))[: bench.options.count(len(senses))]
+    senses = [senses[pair] for pair in np.sort(chosen)]
     cases = cases_of(senses)
     pairs = np.array([case.pair for case in cases])
     said = phrased(bench.reader, list(dict.fromkeys(case.text for case in cases)), None, {})
     yield Progress(0, len(cases), "reading pairs of contexts")
-    found = yield from _reader_wins(bench, said, cases)
-    own, typed = found
-    value, interval = share(own, pairs, bench.options.seed)
+    own, typed = yield from _reader_wins(bench, said, cases)
+    plain = np.array([is_plain(senses[case.pair].word) for case in cases])
     beside = [
         "0.5 by chance and by token",
         f"{len(senses)} pairs, {len(cases)} hypotheses",
         f"as typed {typed.mean():.3f}",
         f"both hypotheses right {np.mean((own.reshape(-1, 2) == 1).all(1)):.3f}",
     ]
-    beside += _text_wins(bench, cases) + _embedding_wins(bench, cases)
-    yield Figure("same_token_accuracy", value, "share", "> 0.5, aim 0.7", interval, "; ".join(beside))
+    if plain.any():
+        beside.append(f"function words and punctuation {own[plain].mean():.3f} of {int(plain.sum())}")
+    value, interval = share(own, pairs, bench.options.seed)
+    yield Figure(NAME, value, "share", "> 0.5, aim 0.7", interval, "; ".join(beside))
+    for name, found in (("prompt_only", _text_wins(bench, cases)), ("embedding", _embedding_wins(bench, cases))):
+        if isinstance(found, str):
+            yield Figure(f"{NAME}_{name}", None, "share", "", None, found)
+        else:
+            yield Figure(f"{NAME}_{name}", *_share(found, pairs, bench), _BESIDE[name])
+
+
+def _share(found: Floats, pairs: Ints, bench: ControlBench) -> tuple[float, str, str, tuple[float, float]]:
+    value, interval = share(found, pairs, bench.options.seed)
+    return value, "share", "", interval
+
+
+def is_plain(word: str) -> bool:
+    """Say whether a word has a grammatical role and little sense of its own, so that the topic alone differs."""
+    return not word.isalpha() or word in CLASS_OF_WORD
 
 
 def _reader_wins(
@@ -128,23 +151,23 @@ def _reader_wins(
     return wins(*medians), wins(*typed)
 
 
-def _text_wins(bench: ControlBench, cases: list[Case]) -> list[str]:
-    """Return the prompt-only reader's accuracy in words, or why there is none."""
+def _text_wins(bench: ControlBench, cases: list[Case]) -> Floats | str:
+    """Return the prompt-only reader's wins, or why there are none."""
     only = prompt_only.reader_of(bench)
     if only is None:
-        return ["prompt-only none: " + prompt_only.MISSING]
+        return prompt_only.MISSING
     subject = bench.reader.subject
     encode = {text: tuple(subject.encode(text)) for case in cases for text in (case.true, case.other)}
     texts: list[Ids] = [tuple(subject.tokenizer.encode(case.text, add_special_tokens=False)) for case in cases]
     sides = ([encode[case.true] for case in cases], [encode[case.other] for case in cases])
     true, other = (prompt_only.text_scores(only, contexts, texts) for contexts in sides)
-    return [f"prompt-only {wins(true, other).mean():.3f}"]
+    return wins(true, other)
 
 
-def _embedding_wins(bench: ControlBench, cases: list[Case]) -> list[str]:
-    """Return MiniLM's accuracy in words, or why there is none."""
+def _embedding_wins(bench: ControlBench, cases: list[Case]) -> Floats | str:
+    """Return MiniLM's wins, or why there are none."""
     if not embedding.installed():
-        return [embedding.INSTALL]
+        return embedding.INSTALL
     embedder = Embedder(bench.device)
     texts, true, other = (embedder.embed([getattr(case, name) for case in cases]) for name in ("text", "true", "other"))
-    return [f"MiniLM {wins((texts * true).sum(1), (texts * other).sum(1)).mean():.3f}"]
+    return wins((texts * true).sum(1), (texts * other).sum(1))
