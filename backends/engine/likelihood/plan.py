@@ -135,9 +135,11 @@ def _places(trie: Trie, segments: Segments, nodes: Ints) -> Ints:
 def _cuts(segments: Segments, room: int) -> Ints:
     """Return where steps begin, in segments, and the end: equal shares of each wave."""
     run = np.stack([segments.blocks, segments.waves])
-    begins = (
-        np.flatnonzero(np.r_[True, (run[:, 1:] != run[:, :-1]).any(0)]) if run.size else np.zeros(0, dtype=np.int64)
-    )
+    if not run.size:
+        return np.zeros(1, dtype=np.int64)
+    if not run.size:
+        return np.zeros(1, dtype=np.int64)
+    begins = np.flatnonzero(np.r_[True, (run[:, 1:] != run[:, :-1]).any(0)])
     before = np.concatenate([[0], np.cumsum(segments.lengths)])
     cuts = []
     for first, last in zip(begins, [*begins[1:], len(segments.lengths)], strict=True):
