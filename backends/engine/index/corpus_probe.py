@@ -53,7 +53,7 @@ class Probe:
                 yield range(start + done.start, start + done.stop), values
 
     def slopes(self, anchors: Tensor) -> Iterator[list[Linear]]:
-        """Linearise at each of some anchors `[n, d]`, yielding after each model step; raise ScoreError where one fails."""
+        """Linearise at each of some anchors `[n, d]`, yielding after each step; raise ScoreError where one fails."""
         rows = max(1, tokens_a_step(self._subject) // (3 * (self.reader.slots + len(self.ids))))
         for block in anchors.split(rows):
             values, gradients = self._gradients(block)
