@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
@@ -58,7 +59,8 @@ class InvestigatorApp(App[None]):
     """The terminal app. It paints first; the backend and the session store are reached after the first frame."""
 
     TITLE = "Investigator"
-    CSS_PATH = "app.tcss"
+    # The bench's rules with the app's own: a screen's file read later makes Textual parse every rule once more.
+    CSS_PATH = [Path(__file__).with_name("app.tcss"), Path(__file__).with_name("bench.tcss")]
     MODES = {"bench": _bench, "hypotheses": _hypotheses, "corpus": _corpus, "notebook": _notebook}
     DEFAULT_MODE = "bench"
     COMMANDS = {provider}
@@ -107,6 +109,7 @@ class InvestigatorApp(App[None]):
         if settings.app.theme in self.available_themes:
             # Before the first frame: a theme set later parses and applies every rule again (0.1 s and more).
             self.set_reactive(App.theme, settings.app.theme)
+            self.stylesheet.set_variables(self.get_css_variables())
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give every theme the heat colours."""

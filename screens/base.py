@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, TypeVar
 
-from textual import getters
+from textual import events, getters
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
@@ -41,6 +41,21 @@ class BaseScreen(Screen[T]):
     AUTO_FOCUS = None
 
     app = getters.app(InvestigatorApp)
+
+    def __init__(self, *, classes: str | None = None) -> None:
+        super().__init__(classes=classes)
+        # Textual's mark of a screen that has seen the present theme. A screen that has not makes it parse all rules
+        # and style all widgets once more, which a screen made just now does not need: a sixth of the first frame.
+        self._css_update_count = self.app._css_update_count
+        self._styled_before = False
+
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        """Leave the styles alone the first time: mounting has just applied them to every widget."""
+        event.refresh_styles = event.refresh_styles and self._styled_before
+        self.call_after_refresh(self._note_styled)
+
+    def _note_styled(self) -> None:
+        self._styled_before = True
 
     def compose(self) -> ComposeResult:
         """Put the body between the status line and the line of keys."""

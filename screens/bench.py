@@ -41,10 +41,8 @@ if TYPE_CHECKING:
 class BenchScreen(BenchKeys):
     """The main screen. It holds the place; `Asking` asks, `Panes` moves the focus, `RowActions` acts on a row."""
 
-    CSS_PATH = "bench.tcss"
-
     def __init__(self) -> None:
-        super().__init__(classes="-pane-1")
+        super().__init__()
         self.place: Place | None = None
         self.lens: Lens | None = None
         self.open_work: Work | None = None
@@ -261,6 +259,7 @@ class BenchScreen(BenchKeys):
 
     def on_resize(self) -> None:
         """Say as much as there is room for."""
+        self.around.take_turns()
         self.call_after_refresh(bench_draw.place, self)
         self.call_after_refresh(bench_draw.tabs, self)
 
@@ -278,7 +277,7 @@ class BenchScreen(BenchKeys):
         message.stop()
         self.row_actions.show_trial(message.trial)
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
         """Follow the place that another screen has moved to."""
         place = self.app.desk.place
         if place is not None and place is not self.place and self.is_mounted:

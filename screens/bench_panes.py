@@ -43,9 +43,20 @@ class Panes:
         self.number = number
         self.last = number if number < PLOT else self.last
         self.visible = number if number != HYPOTHESIS else self.visible
-        self.bench.update_classes({f"-pane-{other}": other == self.visible for other in range(1, 5)}, animate=False)
+        self.take_turns()
         bench_draw.tabs(self.bench)
         self.focus()
+
+    def take_turns(self) -> None:
+        """Show the visible pane where panes take turns: classes of the few parts, since one of the screen's would
+        style every widget again at each change of pane."""
+        bench, plot = self.bench, self.visible == PLOT
+        if not bench.has_class("-narrow") and not bench.has_class("-short"):
+            return
+        for number, pane in enumerate(bench.panes, 1):
+            pane.set_class(number == self.visible, "-front")
+        bench.query_one("#below").set_class(plot, "-front")
+        bench.query_one("#panes").set_class(plot, "-behind")
 
     def step(self, by: int) -> None:
         """Go to the next pane or back; plot and findings are two stops of pane 4."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from investigator.events import Answer
 from investigator.records import Labels, Lens, LensRow
@@ -57,8 +57,7 @@ def _shown(text: str) -> str:
     return one_line(bare.strip(), 14) or "␣"
 
 
-@dataclass(frozen=True)
-class Overlap:
+class Overlap(msgspec.Struct, frozen=True):
     """How many texts two panes share among their first ten, and how many chance would give."""
 
     shared: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from investigator.records import Control, Score
 from investigator.text import one_line
@@ -19,8 +20,7 @@ LETTERS = {"mean": "m", "random norm": "n", "random covariance": "c", "other tok
 """How controls are marked on a single line; others by their first letter."""
 
 
-@dataclass(frozen=True)
-class Beside:
+class Beside(msgspec.Struct, frozen=True):
     """One control as gaps: above what the same text gets on the background."""
 
     name: str

@@ -116,9 +116,12 @@ class CorpusScreen(CorpusKeys):
             return
         rows, result = corpus_text.hits(self.work), corpus_text.found(self.work)
         lines = [hit_table.line(row, row.rank or at, self.app.marks) for at, row in enumerate(rows, 1)]
-        least = corpus_text.threshold(result.background) if result else None
+        least, rule = corpus_text.threshold(result.background) if result else None, ""
         if result is not None and least is not None and rows:
-            lines.insert(corpus_text.above(rows, least), hit_table.rule(corpus_text.rule_words(rows, result)))
+            rule = corpus_text.rule_words(rows, result)
+            lines.insert(corpus_text.above(rows, least), hit_table.rule(rule))
+        # Also on the border, because the row itself may lie below what the window shows.
+        self.query_one("#corpus-list").border_subtitle = rule.partition(": ")[2]
         self.table.show_hits(rows, lines)
         self._say_state(bool(rows))
         self._title(len(rows))

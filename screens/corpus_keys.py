@@ -86,7 +86,9 @@ class CorpusKeys(BaseScreen[None]):
     def action_open_row(self) -> None:
         """Open the hit's words, up to its token, as a prompt, and test the sentence there."""
         if (hit := self._hit()) is not None:
-            self.post_message(OpenPrompt(corpus_text.prompt_of(hit), self.text))
+            place = self.app.desk.place
+            special = {token.text for token in place.opened.tokens if token.special} if place else set()
+            self.post_message(OpenPrompt(corpus_text.prompt_of(hit, special), self.text))
 
     def action_why(self) -> None:
         """Show the hit in full with what its score is made of."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+import msgspec
 
 from investigator.records import Found, HitRow
 from investigator.text import inert, markdown
+from investigator.wire import Find
 from screens.marks import Marks
 from screens.score_words import number, p_value
 from screens.why import why
@@ -27,8 +30,20 @@ def hits(work: Work | None) -> list[HitRow]:
     result = found(work)
     if result is not None:
         return list(result.rows)
-    rows = [row for row in work.answer.rows.values() if isinstance(row, HitRow)] if work else []
-    return sorted(rows, key=lambda row: -(row.score.score if row.score.score is not None else float("-inf")))
+    return _streamed(work) if work is not None else []
+
+
+def _streamed(work: Work) -> list[HitRow]:
+    """Return what came so far, ranked anew: a later batch overtakes an earlier one's hits without taking them back."""
+    rows = [row for row in work.answer.rows.values() if isinstance(row, HitRow)]
+    rows.sort(key=lambda row: -(row.score.score if row.score.score is not None else float("-inf")))
+    verb = work.verb
+    if isinstance(verb, Find):
+        # The first of a context is its best: a dict keeps the first place and, filled backwards, the first row.
+        best = {row.key if verb.all_positions else row.context: row.key for row in reversed(rows)}
+        kept = frozenset(best.values())
+        rows = [row for row in rows if row.key in kept][: verb.limit]
+    return [msgspec.structs.replace(row, rank=at) for at, row in enumerate(rows, 1)]
 
 
 def threshold(background: Sequence[float], share: float = BELOW) -> float | None:
@@ -72,9 +87,11 @@ def summary(work: Work | None, marks: Marks) -> str:
     return f" {marks.dot} ".join(part for part in parts if part)
 
 
-def prompt_of(hit: HitRow) -> str:
-    """Return the words that were read for a hit: its excerpt up to its token."""
-    return "".join(hit.tokens[: hit.peak + 1]).lstrip(" ")
+def prompt_of(hit: HitRow, special: Collection[str] = ()) -> str:
+    """Return the words that were read for a hit: its excerpt up to its token, without the model's own first token."""
+    words = hit.tokens[: hit.peak + 1]
+    first = 1 if len(words) > 1 and words[0] in special else 0
+    return "".join(words[first:]).lstrip(" ")
 
 
 def hit_text(hit: HitRow, text: str, work: Work | None) -> str:

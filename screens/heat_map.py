@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from investigator.records import HypothesisRow, Opened, Score
 from investigator.text import one_line
 
 
-@dataclass(frozen=True)
-class HeatMap:
+class HeatMap(msgspec.Struct, frozen=True):
     """Heat over a prompt's tokens."""
 
     what: str

@@ -72,7 +72,7 @@ class HypothesesScreen(HypothesisKeys):
         self.set_focus(self.table)
         self._seed()
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
         """Show where the bench stands now."""
         self.redraw()
 

@@ -130,7 +130,7 @@ def _controls(screen: HypothesesScreen, place: Place) -> None:
     box.border_title = _tabs(screen, "controls") or "controls: the same text elsewhere, as gaps in nats a token"
     row = trial.row if trial else None
     if trial is None or row is None:
-        screen.say("#hypotheses-plot", "")
+        screen.say("#hypotheses-plot", "waiting for the first numbers" if trial and trial.work.active else "")
         return
     ascii_marks = app.settings.app.marks == "ascii"
     here, guide = (app.marks.here, "!") if ascii_marks else ("●", "╎")

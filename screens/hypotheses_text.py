@@ -52,9 +52,8 @@ def tells(trial: Trial, tried: int) -> Iterator[str]:
         many = len(row.wordings)
         yield "One phrasing was scored." if many == 1 else f"{many} phrasings were scored; the numbers are medians."
     if tried > 1:
-        others = f"{score.tried} other{'s' if score.tried != 1 else ''}" if score.tried else "no other"
-        again = " t tests it again with today's count." if score.tried < tried - 1 else ""
-        yield f"{tried} hypotheses were tried at this place; this one was corrected for {others}.{again}"
+        again = " t tests it again, corrected for all." if score.tried < tried else ""
+        yield f"{tried} hypotheses were tried at this place; this one is corrected for {max(score.tried, 1)}.{again}"
 
 
 def contrast_title(found: Contrasted, where: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from investigator import paths
 from investigator.text import inert
@@ -16,8 +16,7 @@ LASTING = frozenset({"app"})
 """Rooms whose keys work on every screen."""
 
 
-@dataclass(frozen=True)
-class Keymap:
+class Keymap(msgspec.Struct, frozen=True):
     """What the file moves, and what in it could not be used."""
 
     moved: dict[str, str]
@@ -37,8 +36,10 @@ def load(file: Path | None = None) -> Keymap:
     try:
         if not where.is_file():
             return Keymap({})
+        import tomllib  # a few milliseconds of the first frame, and most have no such file
+
         table = tomllib.loads(where.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # what is no text and what is no TOML are both a ValueError
         return Keymap({}, (f"The keymap {where} cannot be read: {inert(str(error))}. All keys are the usual ones.",))
     return check(table)
 

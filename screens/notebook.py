@@ -63,7 +63,7 @@ class NotebookScreen(BaseScreen[None]):
         self.app.answer_saved.subscribe(self, self._answer_saved)
         self.table.focus()
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
         """List what was saved meanwhile."""
         self.reload()
 

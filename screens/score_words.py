@@ -83,6 +83,6 @@ def _rest(row: HypothesisRow) -> list[Part]:
         (inert(score.note), "dim"),
         (f"above prompt only by {above:+.2f}" if above is not None else "", "dim"),
         (f"wording {spread(row.wording_spread)}" if row.wording_spread is not None else "", "dim"),
-        (f"{score.tried} other{'s' if score.tried != 1 else ''} tried here" if score.tried else "", "dim"),
+        (f"{score.tried} tried here" if score.tried > 1 else "", "dim"),
         (f"log p {score.score:.2f} a token" if score.score is not None else "", "dim"),
     ]

@@ -134,9 +134,8 @@ def _ranking_lines(score: Score) -> Iterator[str]:
 
 
 def _tried_line(score: Score) -> Iterator[str]:
-    if score.tried:
-        some = "1 wording was" if score.tried == 1 else f"{score.tried} wordings were"
-        yield f"tried       {some} tried at this place; the verdict is corrected for that"
+    if score.tried > 1:
+        yield f"tried       {score.tried} hypotheses were tried at this place; the verdict is corrected for that"
 
 
 def control_lines(score: Score, background: tuple[float, ...] = ()) -> Iterator[str]:

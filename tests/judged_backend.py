@@ -36,7 +36,7 @@ def judged(text: str, tried: int = 0, *, drawn: bool = False) -> Score:
     note = "also readable from the text" if verdict == "supported" else ""
     interval = (gap - 0.2, gap + 0.2)
     return Score(
-        BASE + gap, gap, 0.002, 5, 512, tuple(controls), interval, verdict, 0.4, why, note, tried=tried  # type: ignore[arg-type]
+        BASE + gap, gap, 0.002, 5, 512, tuple(controls), interval, verdict, 0.4, why, note, tried=tried + 1  # type: ignore[arg-type]
     )  # fmt: skip
 
 
@@ -59,13 +59,17 @@ class JudgedBackend(FakeBackend):
         return msgspec.structs.replace(hands, workbench=book)
 
     def _events(self, verb: Verb) -> Iterator[Event]:
-        staged = {Test: self._staged, Find: self._hits, Contrast: self._compared}
-        make = staged.get(type(verb))  # type: ignore[arg-type]
-        if make is None or tag(verb) in self.fail:
+        if tag(verb) in self.fail or not isinstance(verb, (Test, Find, Contrast)):
             yield from super()._events(verb)
-        else:
-            yield Accepted(verb, PROVENANCE)
-            yield from make(verb)  # type: ignore[arg-type]
+            return
+        yield Accepted(verb, PROVENANCE)
+        match verb:
+            case Test():
+                yield from self._staged(verb)
+            case Find():
+                yield from self._hits(verb)
+            case Contrast():
+                yield from self._compared(verb)
 
     def _row(self, verb: Test, text: str) -> HypothesisRow:
         source = verb.sources[0]

@@ -75,7 +75,7 @@ def test_a_score_without_a_spread_of_values_is_drawn_too() -> None:
 def test_a_score_in_words_says_the_verdict_before_what_may_be_cut() -> None:
     words = "".join(text for text, _ in score_words.parts(row(judged("ports", tried=2)), UNICODE))
     assert words.startswith("gap +1.27 [1.1, 1.5] · p .002 over 512 · ✓ supported · also readable from the text")
-    assert "above prompt only by +0.40" in words and "2 others tried here" in words
+    assert "above prompt only by +0.40" in words and "3 tried here" in words
     assert "".join(text for text, _ in score_words.parts(row(judged("vague")), ASCII)).count("% fits almost") == 1
     failed = score_words.parts(row(Score(error="nan")), UNICODE)
     assert failed == [("failed: nan", "bad")]
@@ -94,7 +94,7 @@ def test_why_says_verdict_controls_wordings_and_how_many_were_tried() -> None:
     text = why(HypothesisRow("ports", score, background=tuple(BASE + 0.01 * step for step in range(100))))
     for words in (
         "verdict     supported",
-        "3 wordings were tried at this place; the verdict is corrected for that",
+        "4 hypotheses were tried at this place; the verdict is corrected for that",
         "also readable from the text",
         "self-scores",
         "the best texts drawn from random vectors",

@@ -113,11 +113,11 @@ async def test_earlier_sentences_can_be_tested_again_and_are_then_corrected_for_
         await type_in(pilot, "wrong idea")
         await until(pilot, lambda: len(backend.verbs("test")) == 2)
         screen(pilot).table.select(next(line.key for line in screen(pilot).table.lines if line.text == "ports"))
-        await shows(pilot, "this one was corrected for no other. t tests it again")
+        await shows(pilot, "this one is corrected for 1. t tests it again")
         await press(pilot, "t")
         await until(pilot, lambda: len(backend.verbs("test")) == 3)
         assert backend.verbs("test")[-1].tried == 1  # type: ignore[union-attr]
-        await shows(pilot, "this one was corrected for 1 other.")
+        await shows(pilot, "this one is corrected for 2.")
 
 
 @SIZES

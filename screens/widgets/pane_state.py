@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from investigator.text import inert
 from screens.link import Status
@@ -27,8 +28,7 @@ Name = Literal[
 ]
 
 
-@dataclass(frozen=True)
-class PaneState:
+class PaneState(msgspec.Struct, frozen=True):
     """How a pane stands."""
 
     name: Name
@@ -38,8 +38,7 @@ class PaneState:
     """Sentences for a person, where there is something to say or to do."""
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """What a pane knows when it says how it stands."""
 
     work: Work | None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
@@ -15,10 +15,10 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from investigator.text import inert, one_line
+from screens.paint import colour
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """A column of fixed width before the text; dropped where the table is narrower than `least`."""
 
     title: str
@@ -28,16 +28,14 @@ class Column:
     """Whether its cells stand at the left edge; numbers stand at the right one."""
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(msgspec.Struct, frozen=True):
     """A short text and the component class that colours it."""
 
     text: str
     style: str = "number"
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One row: cells for the columns, then the text that takes the rest, then one mark at the right edge."""
 
     key: str
@@ -48,8 +46,14 @@ class Line:
     mark: str = ""
 
 
-STYLES = ("muted", "good", "bad", "mark", "dim", "cursor")
-"""Component classes; few, because each is matched against the stylesheet whenever a table is styled."""
+COLOURS = {
+    "muted": ("text-muted", Style()),
+    "good": ("success", Style()),
+    "bad": ("error", Style()),
+    "mark": ("accent", Style(bold=True)),
+    "dim": ("text-disabled", Style()),
+}
+"""Theme variable and style of each name that a cell may be coloured by."""
 PLAIN = {"number": Style(), "text": Style(), "strong": Style(bold=True)}
 """Names of styles that add nothing, or little, to the table's own."""
 
@@ -57,19 +61,11 @@ PLAIN = {"number": Style(), "text": Style(), "strong": Style(bold=True)}
 class RowTable(ScrollView, inherit_bindings=False):
     """Rows under a fixed header. Arrow keys belong to the screen; a click selects, a second click opens."""
 
-    COMPONENT_CLASSES = {f"table--{name}" for name in STYLES}
     DEFAULT_CSS = """
     RowTable {
         height: 1fr;
         overflow-x: hidden;
         scrollbar-size-vertical: 1;
-        & > .table--muted { color: $text-muted; }
-        & > .table--good { color: $success; }
-        & > .table--bad { color: $error; }
-        & > .table--mark { color: $accent; text-style: bold; }
-        & > .table--dim { color: $text-disabled; }
-        & > .table--cursor { background: $boost; }
-        &:focus > .table--cursor { background: $block-cursor-blurred-background; text-style: bold; }
     }
     """
     can_focus = True
@@ -241,12 +237,20 @@ class RowTable(ScrollView, inherit_bindings=False):
     def _style(self, name: str) -> Style:
         found = self._colours.get(name)
         if found is None:
-            # Full styles: a partial one would leave `auto 60%` colours unresolved.
-            plain = PLAIN.get(name)
-            # `rich_style` blends all ancestors' colours on every call, which would be most of the time of a frame.
-            found = self.get_component_rich_style(f"table--{name}") if plain is None else self.rich_style + plain
-            self._colours[name] = found
+            found = self._colours[name] = self._made(name)
         return found
+
+    def _made(self, name: str) -> Style:
+        # `rich_style` blends all ancestors' colours on every call, which would be most of the time of a frame.
+        base, plain = self.rich_style, PLAIN.get(name)
+        if plain is not None:
+            return base + plain
+        variables, (_, under) = self.app.theme_variables, self.background_colors
+        if name == "cursor":
+            behind = "block-cursor-blurred-background" if self.has_focus else "boost"
+            return base + Style(bgcolor=colour(variables, behind, under).rich_color)
+        variable, more = COLOURS[name]
+        return base + more + Style(color=colour(variables, variable, under).rich_color)
 
     def _into_view(self) -> None:
         at, height = self.index, max(1, self.size.height - 1)
