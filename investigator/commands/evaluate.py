@@ -55,7 +55,7 @@ def run(options: Options) -> int:
         return _faults(options)
     named = options.workbench if options.what in KINDS else options.what
     file = workbench.locate(named).resolve()
-    arguments: Arguments = {"workbench": str(file), "device": options.device}
+    arguments: Arguments = {"workbench": str(file), "device": options.device, "dtype": "float32"}
     if options.what == "controls":
         arguments |= {"only": options.only, "seed": options.seed, "scale": options.scale}
     if options.what == "paper-tables":

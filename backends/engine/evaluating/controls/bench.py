@@ -90,7 +90,10 @@ class ControlBench:
     def labels(self) -> LabelTexts:
         """The distinct labels in the engine's order, with latents and splits."""
         file = self.engine.parts.path(self.engine.workbench.saes[self.reader.sae].labels)
-        return LabelTexts.load(file, self.engine.parts.latents(self.reader.sae))
+        found = LabelTexts.load(file, self.engine.parts.latents(self.reader.sae))
+        if tuple(found.texts) != self.prepared.texts:
+            raise WorkbenchError(f"{file} holds empty labels.", "Leave their rows out: figures count every row.")
+        return found
 
     @cached_property
     def ids(self) -> list[Ids]:

@@ -13,7 +13,7 @@ from investigator.records import ExplanationRow, Explanations, Figure
 from investigator.sources import Random
 from investigator.wire import Explain, Finished
 
-_VECTORS = 100
+_VECTORS = 60
 FIRST_SEED = 7_000_000
 """Seeds of the fresh vectors; the controls' own are drawn in another way altogether."""
 
