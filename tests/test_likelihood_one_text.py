@@ -11,8 +11,9 @@ from test_likelihood_grid import prompts, reference
 from torch import Tensor
 
 import tiny
-from backends.engine.likelihood import score_text_at
+from backends.engine.likelihood import TIE, best_sources, score_text_at
 from backends.engine.likelihood.one_text import sources_a_step
+from investigator.errors import ScoreError
 
 
 @pytest.fixture(scope="module", params=tiny.FAMILIES)
@@ -35,6 +36,30 @@ def test_every_source_scores_as_one_at_a_time(subject: Any, ids: tuple[int, ...]
     soft = prompts(9)[:, :slots]
     for source, score in enumerate(gathered(subject, soft, ids).tolist()):
         assert score == pytest.approx(reference(subject, soft[source], ids), abs=1e-4)
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+@pytest.mark.parametrize("ids", [(5,), (5, 6, 7, 8)])
+def test_the_best_sources_are_those_of_all_scores(subject: Any, ids: tuple[int, ...], slots: int) -> None:
+    soft = 3 * prompts(900)[:, :slots]
+    scores = gathered(subject, soft, ids)
+    *steps, found = best_sources(subject, soft, ids, 7)
+    expected = scores.sort(descending=True)
+    assert found.finished
+    assert not any(step.finished for step in steps)
+    torch.testing.assert_close(found.scores, expected.values[:7], rtol=0, atol=1e-5)
+    torch.testing.assert_close(found.scores, scores[found.sources], rtol=0, atol=1e-5)
+    near = set((scores > float(expected.values[6]) - TIE + 1e-5).nonzero()[:, 0].tolist())
+    assert near <= {*found.sources.tolist(), *found.tied.tolist()}
+    *_, later = best_sources(subject, soft, ids, 7, threshold=float(expected.values[2]))
+    assert set(expected.indices[:3].tolist()) <= set(later.sources.tolist())
+
+
+def test_the_best_sources_of_what_is_not_a_number_are_an_error(subject: Any) -> None:
+    soft = prompts(5)
+    soft[3] = float("nan")
+    with pytest.raises(ScoreError, match="not a number"):
+        list(best_sources(subject, soft, (5, 6), 2))
 
 
 def test_a_window_shorter_than_prefix_and_text_is_kept(tmp_path: Path) -> None:

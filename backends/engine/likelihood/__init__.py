@@ -1,5 +1,6 @@
 """log p(text + end-of-text | soft prompt), exact: many texts under few sources, and many to many."""
 
+from backends.engine.likelihood.best_sources import BestSources, best_sources
 from backends.engine.likelihood.grid import GridScores, grid_table, score_grid, score_many
 from backends.engine.likelihood.model import LanguageModel, tokens_a_step
 from backends.engine.likelihood.one_text import score_text_at
@@ -11,6 +12,7 @@ from backends.engine.likelihood.topk import TIE, Top, top_k
 
 __all__ = [
     "TIE",
+    "BestSources",
     "GridScores",
     "Ids",
     "LanguageModel",
@@ -18,6 +20,7 @@ __all__ = [
     "Plan",
     "PrefixStates",
     "Top",
+    "best_sources",
     "encode_text",
     "encode_texts",
     "grid_table",

@@ -55,10 +55,9 @@ def _as_pairs(model: LanguageModel, soft: Tensor, ids: Ids) -> Iterator[tuple[ra
 def _scores(model: LanguageModel, soft: Tensor, ids: Ids) -> Tensor:
     adopt(model.model)
     soft = soft.to(model.device, model.dtype)
-    rows, slots = soft.shape[:2]
-    past = _Past(int(model.model.config.get_text_config().num_hidden_layers))
-    if slots > 1:
-        past.fill(model, soft[:, :-1])
+    rows = len(soft)
+    past = Past(model)
+    past.fill(soft[:, :-1])
     tokens = torch.tensor(ids, device=model.device)
     text = model.embed(tokens).to(model.dtype).expand(rows, -1, -1)
     with attending(past.read):
@@ -75,21 +74,43 @@ def _positions(soft: Tensor, ids: Ids) -> Tensor:
     return torch.arange(first, first + len(ids) + 1, device=soft.device).expand(len(soft), -1)
 
 
-class _Past:
-    """Every layer's states of all slots but the last."""
+class Past:
+    """Every layer's states of all slots but the last, and of what has followed them."""
 
-    def __init__(self, layers: int) -> None:
-        self.layers = layers
+    def __init__(self, model: LanguageModel) -> None:
+        self.model = model
+        self.layers = int(model.model.config.get_text_config().num_hidden_layers)
         self.states: list[Pair] = []
 
-    def fill(self, model: LanguageModel, soft: Tensor) -> None:
-        """Run the slots `[rows, slots - 1, d]` up to the last layer's keys and values."""
+    @property
+    def length(self) -> int:
+        """Return how many positions are kept."""
+        return self.states[0][0].shape[2] if self.states else 0
+
+    def fill(self, soft: Tensor) -> None:
+        """Run slots `[rows, n, d]` up to the last layer's keys and values."""
+        if soft.shape[1] == 0:
+            return
         positions = torch.arange(soft.shape[1], device=soft.device).expand(len(soft), -1)
         try:
             with attending(self._keep):
-                model.body(inputs_embeds=soft, position_ids=positions)
+                self.model.body(inputs_embeds=soft, position_ids=positions)
         except LastLayerReached:
             return
+
+    def fill_in_steps(self, soft: Tensor) -> Iterator[None]:
+        """Do the same for more rows than one model step holds; yields after each step."""
+        rows = max(1, tokens_a_step(self.model) // max(soft.shape[1], 1))
+        parts: list[Past] = []
+        for start in range(0, len(soft), rows):
+            part = Past(self.model)
+            with torch.inference_mode():
+                part.fill(soft[start : start + rows])
+            parts.append(part)
+            yield
+        with torch.inference_mode():
+            pairs = zip(*(part.states for part in parts), strict=True)
+            self.states = [_joined(layer) for layer in pairs]
 
     def _keep(self, heads: Heads) -> Tensor:
         self.states.append((heads.key, heads.value))
@@ -98,12 +119,30 @@ class _Past:
         return _attended(heads, heads.key, heads.value)
 
     def read(self, heads: Heads) -> Tensor:
-        """Attend to the slots before and to the sequence so far."""
-        keys, values = heads.key, heads.value
-        if self.states:
-            before = self.states[heads.layer]
-            keys, values = torch.cat([before[0], keys], 2), torch.cat([before[1], values], 2)
-        return _attended(heads, keys, values)
+        """Attend to what is kept and to the sequence itself."""
+        return _attended(heads, *self._with(heads))
+
+    def read_and_keep(self, heads: Heads) -> Tensor:
+        """Do the same and keep the sequence, so that the next goes on from it."""
+        states = self._with(heads)
+        self.states[heads.layer : heads.layer + 1] = [states]
+        return _attended(heads, *states)
+
+    def keep(self, rows: Tensor) -> None:
+        """Drop the other rows."""
+        if not bool(rows.all()):
+            index = rows.nonzero()[:, 0].to(self.model.device)
+            self.states = [(keys.index_select(0, index), values.index_select(0, index)) for keys, values in self.states]
+
+    def _with(self, heads: Heads) -> Pair:
+        if heads.layer >= len(self.states):
+            return heads.key, heads.value
+        keys, values = self.states[heads.layer]
+        return torch.cat([keys, heads.key], 2), torch.cat([values, heads.value], 2)
+
+
+def _joined(layer: tuple[Pair, ...]) -> Pair:
+    return torch.cat([keys for keys, _ in layer]), torch.cat([values for _, values in layer])
 
 
 def _attended(heads: Heads, keys: Tensor, values: Tensor) -> Tensor:

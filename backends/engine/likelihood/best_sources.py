@@ -1,0 +1,123 @@
+"""The exact best places of one text among many soft prompts, without finishing what cannot be among them.
+
+The soft prompts are most of the work and all of them are computed; the text goes on two tokens at a time, and only
+where the sum of log-probabilities so far, which only falls, still leaves a place among the best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from backends.engine.likelihood.attention import adopt, attending
+from backends.engine.likelihood.head import log_probs
+from backends.engine.likelihood.model import LanguageModel, tokens_a_step
+from backends.engine.likelihood.one_text import Past, score_text_at
+from backends.engine.likelihood.routes import walks
+from backends.engine.likelihood.texts import Ids
+from backends.engine.likelihood.topk import TIE
+from investigator.errors import ScoreError
+
+# Tokens that a text goes on by before the next look at what can still win: one gives products too small to be fast.
+_STRIDE = 2
+
+
+@dataclass(frozen=True)
+class BestSources:
+    """The best soft prompts found so far; proven where `finished`."""
+
+    sources: Tensor
+    """[<= k] indices, best first."""
+    scores: Tensor
+    """[<= k] log p(text + end) / tokens including the end, float64 on the CPU."""
+    tied: Tensor
+    """Indices of further ones within TIE of the last."""
+    done: int
+    """Soft prompts that have been looked at."""
+    finished: bool
+
+
+def best_sources(
+    model: LanguageModel, soft: Tensor, ids: Ids, k: int, *, threshold: float = -torch.inf
+) -> Iterator[BestSources]:
+    """Find the k soft prompts of `[n, slots, d]` under which a text scores best, yielding after each model step.
+
+    What scores below `threshold` by more than TIE may be left out: the k-th best of what was seen before. Raises
+    ScoreError where a score is not a number.
+    """
+    found = _Best(k, threshold)
+    if not walks(model):
+        for places, scores in score_text_at(model, soft, ids):
+            found.add(torch.arange(places.start, places.stop), scores)
+            yield found.so_far(places.stop, finished=False)
+    else:
+        adopt(model.model)
+        block = max(1, tokens_a_step(model) // _STRIDE)
+        for start in range(0, len(soft), block):
+            for _ in _block(model, soft[start : start + block], ids, found, start):
+                yield found.so_far(start, finished=False)
+    yield found.so_far(len(soft), finished=True)
+
+
+class _Best:
+    """The best so far, and what a soft prompt must come up to."""
+
+    def __init__(self, k: int, threshold: float) -> None:
+        self.k, self.threshold = k, threshold
+        self.sources = torch.zeros(0, dtype=torch.long)
+        self.scores = torch.zeros(0, dtype=torch.float64)
+
+    def add(self, sources: Tensor, scores: Tensor) -> None:
+        if bool(scores.isnan().any()):
+            raise ScoreError(
+                "A score is not a number, so no order can be proven.", "Open the model with dtype float32."
+            )
+        sources, scores = torch.cat([self.sources, sources]), torch.cat([self.scores, scores])
+        if len(scores) >= self.k > 0:
+            self.threshold = max(self.threshold, float(scores.topk(self.k).values[-1]))
+        kept = scores >= self.threshold - TIE
+        self.sources, self.scores = sources[kept], scores[kept]
+
+    def so_far(self, done: int, *, finished: bool) -> BestSources:
+        order = self.scores.argsort(descending=True, stable=True)
+        sources, scores = self.sources[order], self.scores[order]
+        return BestSources(sources[: self.k], scores[: self.k], sources[self.k :], done, finished)
+
+
+def _block(model: LanguageModel, soft: Tensor, ids: Ids, found: _Best, first: int) -> Iterator[None]:
+    """Score a block of soft prompts as far as each can still win; yields at each model step."""
+    soft = soft.to(model.device, model.dtype)
+    past = Past(model)
+    for _ in past.fill_in_steps(soft[:, :-1]):
+        yield
+    targets = (*ids, model.eos_id)
+    alive, sums = torch.arange(len(soft)), torch.zeros(len(soft), dtype=torch.float64)
+    for start in range(0, len(targets), _STRIDE):
+        with torch.inference_mode():
+            places = range(start, min(start + _STRIDE, len(targets)))
+            sums = sums + _stride(model, past, soft[alive.to(soft.device), -1:], ids, places)
+            # A NaN is kept, so that it is reported.
+            kept = ~(sums / len(targets) < found.threshold - TIE)
+            alive, sums = alive[kept], sums[kept]
+            past.keep(kept)
+        yield
+        if not len(alive):
+            return
+    found.add(first + alive, sums / len(targets))
+
+
+def _stride(model: LanguageModel, past: Past, last: Tensor, ids: Ids, places: range) -> Tensor:
+    """Return the sums of some tokens' log-probabilities, `[alive]` on the CPU; place 0 is the last slot."""
+    tokens = torch.tensor([ids[place - 1] for place in places if place > 0], device=model.device)
+    inputs = model.embed(tokens).to(model.dtype).expand(len(last), -1, -1) if len(tokens) else last[:, :0]
+    if places.start == 0:
+        inputs = torch.cat([last, inputs], 1)
+    positions = torch.arange(past.length, past.length + len(places), device=model.device).expand(len(last), -1)
+    with attending(past.read_and_keep):
+        hidden, _ = model.body(inputs_embeds=inputs, position_ids=positions)
+    targets = torch.tensor((*ids, model.eos_id), device=model.device)[places.start : places.stop].repeat(len(last))
+    at = torch.arange(len(targets), device=model.device)
+    return log_probs(model, hidden.reshape(len(targets), -1), at, targets).view(len(last), -1).sum(-1).cpu()
