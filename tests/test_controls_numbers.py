@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from backends.engine.controls import intervals, rankings
+from backends.engine.controls.building import ordinary_marks
 from backends.engine.controls.levels import LEVELS, MOST_SUPPORTED, choose_level, rates_left_out
 from backends.engine.controls.measures import strip
 from backends.engine.controls.statistics import Evidence, Family, also_tried, middle
@@ -120,6 +121,28 @@ def test_too_many_wordings_make_support_unreachable_and_it_says_so() -> None:
     assert "no text can be supported" in found.why
 
 
+def test_earlier_wordings_count_as_ordinary_labels_where_these_are_known() -> None:
+    own = evidence(9.0)
+    tried = Tried(own.p, own.p_covariance, before=40, ordinary=(1e-5, 1e-5))
+    p, random = tried.corrected(own)
+    assert p == pytest.approx(1 - (1 - own.p) * (1 - 1e-5) ** 40)
+    assert random == pytest.approx(1 - (1 - own.p_covariance) * (1 - 1e-5) ** 40)
+    assert judge(own, LIMITS, tried).verdict == "supported"
+    often = Tried(own.p, own.p_covariance, before=40, ordinary=(0.01, 0.01))
+    assert judge(own, LIMITS, often).verdict == "not above baseline"
+
+
+def test_ordinary_marks_are_taken_without_the_place_itself() -> None:
+    scores = draw(7, 20)
+    found = ordinary_marks(scores)
+    for label in range(7):
+        for place in range(20):
+            others = np.delete(scores[label], place).tolist()
+            slow = (scores[label, place] - statistics.fmean(others)) / statistics.pstdev(others)
+            assert found[place, label] == pytest.approx(slow, abs=1e-9)
+    assert np.isnan(ordinary_marks(np.zeros((2, 5)))).all()
+
+
 def test_few_background_positions_make_support_unreachable_and_it_says_so() -> None:
     few = Evidence(9.0, draw(60), draw(200))
     found = judge(few, LIMITS)
@@ -212,14 +235,16 @@ def slow_rates(row: np.ndarray, decoys: np.ndarray) -> list[float]:
 
 def test_false_discovery_rates_by_brute_force() -> None:
     decoys, row = draw(30, 50), draw(50, seed=8) + np.r_[np.zeros(40), np.full(10, 3.0)]
-    edges, counts = rankings.grid(decoys, bins=1 << 18)
+    edges = rankings.edges_over(decoys, bins=1 << 18)
+    counts = rankings.counts_at(edges, decoys)
     found = rankings.false_discovery_rates(row, edges, counts, len(decoys))
     assert found.tolist() == pytest.approx(slow_rates(row, decoys), abs=0.01)
 
 
 def test_a_coarse_grid_only_errs_towards_more_false_ones() -> None:
     decoys, row = draw(30, 50), draw(50, seed=8) + 0.5
-    edges, counts = rankings.grid(decoys, bins=64)
+    edges = rankings.edges_over(decoys, bins=64)
+    counts = rankings.counts_at(edges, decoys)
     found = rankings.false_discovery_rates(row, edges, counts, len(decoys))
     assert all(rate >= exact - 1e-12 for rate, exact in zip(found.tolist(), slow_rates(row, decoys), strict=True))
 
@@ -227,7 +252,8 @@ def test_a_coarse_grid_only_errs_towards_more_false_ones() -> None:
 def test_a_better_label_never_has_the_larger_rate_and_nan_has_none() -> None:
     decoys, row = draw(30, 50), draw(50, seed=8) * 2
     row[7] = np.nan
-    found = rankings.false_discovery_rates(row, *rankings.grid(decoys), 30)
+    edges = rankings.edges_over(decoys)
+    found = rankings.false_discovery_rates(row, edges, rankings.counts_at(edges, decoys), 30)
     assert np.isnan(found[7])
     known = [rate for _, rate in sorted((-mark, rate) for mark, rate in zip(row, found, strict=True) if mark == mark)]
     assert known == sorted(known)

@@ -31,7 +31,7 @@ def engine(bench: tiny.Tiny) -> Any:
 
 @pytest.fixture(scope="module")
 def row(engine: Any) -> HypothesisRow:
-    """One hypothesis in three phrasings, judged."""
+    """One hypothesis in the default phrasings, judged."""
     _, result, _ = l2el.ask(engine, wire.Test(("capital cities",), (l2el.at(engine),)))
     (found,) = result.rows
     return found  # type: ignore[no-any-return]
@@ -49,7 +49,7 @@ def soft_mean(bench: tiny.Tiny) -> torch.Tensor:
 def test_the_score_is_the_median_over_phrasings_and_so_is_its_background(
     engine: Any, bench: tiny.Tiny, row: HypothesisRow
 ) -> None:
-    texts = ["capital cities", "text about capital cities", "references to capital cities"]
+    texts = ["capital cities", "capital cities.", "text about capital cities", "references to capital cities"]
     assert [wording.text for wording in row.wordings] == texts
     soft = l2el.slow_soft(bench, l2el.slow_hidden(engine)[-1])
     slow = [l2el.slow_score(engine, soft, text) for text in texts]
@@ -176,7 +176,9 @@ def test_wordings_of_the_user_are_phrasings_too(engine: Any) -> None:
 
 def test_a_hypothesis_with_a_frame_is_not_framed_twice() -> None:
     said = phrasings.phrasings("References to ships", None)
-    assert said == ("References to ships", "text about ships", "references to ships")
+    assert said == ("References to ships", "References to ships.", "text about ships", "references to ships")
+    assert phrasings.phrasings("Ships.", None)[:2] == ("Ships.", "Ships")
+    assert phrasings.phrasings("words about ships", None)[2:] == ("text about ships", "references to ships")
     assert phrasings.phrasings("ships", ()) == ("ships",)
     assert phrasings.phrasings("ships", ("many {} and {}",)) == ("many ships and ships",)
     assert phrasings.phrasings("a {} b", ("{}",)) == ("a {} b",)
@@ -224,7 +226,7 @@ def test_a_phrasing_that_does_not_fit_is_left_out_with_its_reason(engine: Any) -
     _, result, _ = l2el.ask(engine, wire.Test((text,), (l2el.at(engine),)))
     (found,) = result.rows
     assert found.score.error is None
-    assert [wording.error is None for wording in found.wordings] == [True, False, False]
+    assert [wording.error is None for wording in found.wordings] == [True, False, False, False]
     assert found.score.score == found.wordings[0].score
     assert found.wording_spread is None
 

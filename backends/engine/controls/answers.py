@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,11 @@ import msgspec
 import numpy as np
 
 from backends.engine.controls.artefacts import Artefacts, artefacts_of
-from backends.engine.controls.intervals import gap_interval
+from backends.engine.controls.intervals import GapBootstrap
 from backends.engine.controls.measures import Measures, strip
+from backends.engine.controls.rankings import above
 from backends.engine.controls.reading import Reading
-from backends.engine.controls.statistics import Evidence, Family, Floats, middle
+from backends.engine.controls.statistics import Evidence, Family, Floats, middle, standardised
 from backends.engine.controls.verdicts import Judgement, Tried, judge, judge_drawn
 from backends.engine.readers.drawn import Sampling
 from investigator.records import Control, Score
@@ -33,6 +35,17 @@ class Judge:
         self.artefacts = artefacts_of(engine, reading.reader)
         self.judged = False
         """Whether everything is measured, so that verdicts can be given."""
+        self._draws: dict[int, GapBootstrap] = {}
+
+    def measure(self) -> Iterator[tuple[int, int] | None]:
+        """Measure the controls and draw what intervals need: yields None at each step, and how far the work is."""
+        yield from self.measures.measure()
+        for text in self._texts:
+            table = self.reading.table(self.reading.background, text)
+            if table is not None:
+                self._draws[text] = GapBootstrap(table, self.verb.seed)
+            yield None
+        self.judged = True
 
     def score(self, place: int, text: int) -> Score:
         """Return a hypothesis' score at a place with the controls that are known; judged once all are."""
@@ -51,13 +64,13 @@ class Judge:
         judgement = self._judgement(place, text)
         return msgspec.structs.replace(
             score,
-            interval=gap_interval(self.reading.here(place, text), table, self.verb.seed),
+            interval=self._draws[text].interval(self.reading.here(place, text)),
             verdict=judgement.verdict,
             why=judgement.why,
             note=self.measures.note(place, text),
         )
 
-    @property
+    @cached_property
     def _texts(self) -> list[int]:
         """The hypotheses that can be scored."""
         return [text for text in range(len(self.reading.phrased.texts)) if not self.reading.phrased.error(text)]
@@ -81,7 +94,17 @@ class Judge:
         return judge(evidence, limits, self._tried(evidence, self._family))
 
     def _tried(self, evidence: Evidence, family: Family) -> Tried:
-        return Tried(*family.corrected(evidence), texts=family.texts, before=self.verb.tried)
+        ordinary = ordinary_shares(self.artefacts, evidence) if self.artefacts else None
+        return Tried(*family.corrected(evidence), texts=family.texts, before=self.verb.tried, ordinary=ordinary)
+
+
+def ordinary_shares(artefacts: Artefacts, evidence: Evidence) -> tuple[float, float]:
+    """Return how often an ordinary label reaches a text's standardised gap, at background positions and on decoys."""
+    mark = standardised(np.array([evidence.value]), evidence.mean, evidence.spread)
+    shares = [
+        float(above(artefacts.edges, counts, mark)[0] / counts[0]) for counts in (artefacts.ordinary, artefacts.decoys)
+    ]
+    return shares[0], shares[1]
 
 
 def self_scores(artefacts: Artefacts) -> Control:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 CARD = "controls.json"
 TENSORS = "controls.safetensors"
 FORMAT = 1
+_COLUMNS = ("edges", "decoys", "ordinary", "best", "best_scores")
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -78,12 +79,16 @@ class ControlsCard(msgspec.Struct, frozen=True, kw_only=True):
 class Artefacts:
     """A reader's thresholds, decoy rankings and self-scores."""
 
-    def __init__(self, card: ControlsCard, edges: Floats, decoys: Floats, best: Floats, best_scores: Floats) -> None:
+    def __init__(
+        self, card: ControlsCard, edges: Floats, decoys: Floats, ordinary: Floats, best: Floats, best_scores: Floats
+    ) -> None:
         self.card = card
         self.edges = edges
         """[bins] rising standardised gaps."""
         self.decoys = decoys
         """[bins] how many labels of a decoy's ranking stand at or above each edge, on average."""
+        self.ordinary = ordinary
+        """[bins] the same for background positions, each label's own mean and spread taken without it."""
         self.best = best
         """[vectors] gap of the best text drawn from each covariance-random vector, under its own vector."""
         self.best_scores = best_scores
@@ -103,8 +108,7 @@ class Artefacts:
     def save(self, folder: Path) -> None:
         """Write `controls.safetensors`, then `controls.json`, each in one step."""
         folder.mkdir(parents=True, exist_ok=True)
-        names = ("edges", "decoys", "best", "best_scores")
-        tensors = {name: torch.from_numpy(getattr(self, name).astype(np.float32)) for name in names}
+        tensors = {name: torch.from_numpy(getattr(self, name).astype(np.float32)) for name in _COLUMNS}
         part = folder / f"{TENSORS}.part"
         save_file(tensors, part)
         part.replace(folder / TENSORS)
@@ -142,8 +146,7 @@ def read(folder: Path, made: Made) -> Artefacts | None:
     if card.made != made:
         return None
     found = files.tensors(folder / TENSORS)
-    columns = [_column(found, name, folder) for name in ("edges", "decoys", "best", "best_scores")]
-    return Artefacts(card, *columns)
+    return Artefacts(card, *(_column(found, name, folder) for name in _COLUMNS))
 
 
 def _column(found: dict[str, torch.Tensor], name: str, folder: Path) -> NDArray[np.float64]:

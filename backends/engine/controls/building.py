@@ -12,7 +12,7 @@ from backends.engine.controls import artefacts, true_labels
 from backends.engine.controls.artefacts import Artefacts, ControlsCard, Ranking
 from backends.engine.controls.levels import choose_level
 from backends.engine.controls.parts import Parts
-from backends.engine.controls.rankings import grid
+from backends.engine.controls.rankings import counts_at, edges_over
 from backends.engine.controls.self_scores import self_score, usual_procedure
 from backends.engine.controls.statistics import Floats
 from backends.engine.controls.vectors import COVARIANCE, SEED, of_covariance
@@ -125,7 +125,8 @@ class Building:
         rows = {label: row for row, label in enumerate(self._distinct(places))}
         some = phrased[[rows[label] for label in places.tolist() if label in rows]]
         marks = np.divide(decoys - means, spreads, out=np.full_like(decoys, np.nan), where=spreads > 0)
-        edges, counts = grid(marks)
+        ordinary = ordinary_marks(scores.double().numpy())
+        edges = edges_over(marks, ordinary)
         level, supported = choose_level(marks, (spreads < alone.spread) | (means > alone.mean))
         card = ControlsCard(
             made=artefacts.made_from(self.engine, self.reader),
@@ -137,4 +138,18 @@ class Building:
             notes={**libraries(), "machine": machine(), "device": self.engine.device, "dtype": self.engine.dtype},
         )
         drawn = best[np.isfinite(best).all(1)]
-        return Artefacts(card, edges, counts, drawn[:, 0], drawn[:, 1])
+        columns = counts_at(edges, marks), counts_at(edges, ordinary), drawn[:, 0], drawn[:, 1]
+        return Artefacts(card, edges, *columns)
+
+
+def ordinary_marks(scores: Floats) -> Floats:
+    """Return standardised gaps `[n, labels]` of labels at background positions, from their scores `[labels, n]`.
+
+    Mean and spread of each are taken over the *other* positions, as they are for a place that is asked about.
+    """
+    n = scores.shape[1]
+    total, squares = scores.sum(1, keepdims=True), (scores**2).sum(1, keepdims=True)
+    mean = (total - scores) / max(n - 1, 1)
+    spread = np.sqrt(np.maximum((squares - scores**2) / max(n - 1, 1) - mean**2, 0))
+    found: Floats = np.divide(scores - mean, spread, out=np.full_like(scores, np.nan), where=spread > 0).T
+    return found

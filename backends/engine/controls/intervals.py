@@ -23,12 +23,31 @@ def _gap(values: Floats, background: Floats, ways: Ints, places: Ints) -> float:
     return float(np.median(values[ways]) - np.median(background[np.ix_(ways, places)], axis=0).mean())
 
 
+class GapBootstrap:
+    """The draws of one text: which phrasings, and the mean of the background that was drawn with them.
+
+    They serve the text at every place, where only its scores there differ.
+    """
+
+    def __init__(self, background: Floats, seed: int, draws: int = DRAWS) -> None:
+        """Draw from the text's background scores `[phrasings, n]`."""
+        random = np.random.default_rng(seed)
+        count, places = background.shape
+        self._ways, means = np.zeros((draws, count), dtype=np.int64), []
+        for draw in range(draws):
+            self._ways[draw] = _drawn(random, count)
+            drawn = background[np.ix_(self._ways[draw], _drawn(random, places))]
+            means.append(float((np.median(drawn, axis=0) if count > 1 else drawn[0]).mean()))
+        self._means = np.array(means)
+
+    def interval(self, values: Floats) -> tuple[float, float]:
+        """Return the interval of the gap from the phrasings' scores at a place, `[phrasings]`."""
+        return _percentiles(np.median(values[self._ways], axis=1) - self._means)
+
+
 def gap_interval(values: Floats, background: Floats, seed: int, draws: int = DRAWS) -> tuple[float, float]:
     """Return the interval of a gap from scores `[phrasings]` here and `[phrasings, n]` over the background."""
-    random = np.random.default_rng(seed)
-    ways, places = background.shape
-    found = [_gap(values, background, _drawn(random, ways), _drawn(random, places)) for _ in range(draws)]
-    return _percentiles(found)
+    return GapBootstrap(background, seed, draws).interval(values)
 
 
 def difference_interval(
@@ -47,9 +66,9 @@ def difference_interval(
         same = len(left[0]) == len(right[0])
         others = ways if same else _drawn(random, len(right[0]))
         found.append(_gap(*left, ways, at) - _gap(*right, others, at))
-    return _percentiles(found)
+    return _percentiles(np.array(found))
 
 
-def _percentiles(found: list[float]) -> tuple[float, float]:
+def _percentiles(found: Floats) -> tuple[float, float]:
     low, high = np.quantile(found, _TAILS)
     return float(low), float(high)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from backends.engine.controls.rankings import false_discovery_rates, grid
+from backends.engine.controls.rankings import counts_at, edges_over, false_discovery_rates
 from backends.engine.controls.statistics import Floats
 
 LEVELS = (0.05, 0.03, 0.02, 0.01, 0.007, 0.005, 0.003, 0.002, 0.001)
@@ -20,13 +20,12 @@ MOST_SUPPORTED = 0.05
 
 def rates_left_out(marks: Floats) -> Floats:
     """Return every decoy's false discovery rates `[decoys, labels]`, judged against all the other decoys."""
-    edges, whole = grid(marks)
-    count = len(marks)
+    edges, count = edges_over(marks), len(marks)
+    whole = counts_at(edges, marks)
     rows = []
     for row in marks:
-        known = np.sort(row[np.isfinite(row)])
-        own = len(known) - np.searchsorted(known, edges, side="left")
-        rows.append(false_discovery_rates(row, edges, (whole * count - own) / (count - 1), count - 1))
+        others = (whole * count - counts_at(edges, row[None])) / (count - 1)
+        rows.append(false_discovery_rates(row, edges, others, count - 1))
     return np.stack(rows)
 
 

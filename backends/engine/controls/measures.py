@@ -38,6 +38,8 @@ class Measures:
         self._norm = [self.panels.norm(vector) for vector in reading.at] if self.panels and own else []
         self._prompt_only = prompt_only_of(engine, reading.reader) if own else None
         self._texts = [self._text(source) for source in sources]
+        self.finished = 0
+        """How many of the controls are measured."""
         self._others: OtherTokens | None = None
         if self.panels and self.alone and isinstance(sources[0], Residual):
             self._others = self.panels.others(sources[0])
@@ -54,6 +56,7 @@ class Measures:
             for done in filled(panel, ids):
                 yield None if done is None else (before + done[0], total)
             before += panel.size * len(ids)
+            self.finished += 1
 
     def _work(self) -> Iterator[tuple[Panel, list[Ids]]]:
         if self.panels is None:

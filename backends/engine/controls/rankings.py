@@ -102,16 +102,18 @@ def above(edges: Floats, decoys: Counts, marks: Floats) -> Counts:
     return found
 
 
-def grid(tables: Floats, bins: int = 4096) -> tuple[Floats, Counts]:
-    """Return edges [bins] and the average count at or above each of decoys' standardised gaps `[decoys, labels]`.
-
-    The first edge lies below everything, so that what stands lower still counts all labels; above the last there are
-    none but what stands there.
-    """
-    known = tables[np.isfinite(tables)]
+def edges_over(*tables: Floats, bins: int = 4096) -> Floats:
+    """Return rising edges [bins] over all standardised gaps of some tables; the first lies below everything."""
+    known = np.concatenate([table[np.isfinite(table)] for table in tables])
     low, high = float(known.min()), float(known.max())
     # Stored as float32: an edge must not come out above the value that it stands for.
     edges = np.linspace(low, high, bins).astype(np.float32).astype(np.float64)
     edges[0] = np.nextafter(np.float32(low), np.float32(-np.inf))
-    counts = len(known) - np.searchsorted(np.sort(known), edges, side="left")
-    return edges, counts / len(tables)
+    return edges
+
+
+def counts_at(edges: Floats, table: Floats) -> Counts:
+    """Return how many standardised gaps of a table `[rankings, labels]` stand at or above each edge, a ranking."""
+    known = np.sort(table[np.isfinite(table)])
+    found: Counts = (len(known) - np.searchsorted(known, edges, side="left")) / len(table)
+    return found

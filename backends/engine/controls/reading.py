@@ -75,7 +75,7 @@ class Reading:
 
     def at_place(self, place: int, text: int, behind: tuple[float, ...] | None = None) -> Score:
         """Return a hypothesis' score at one of the vectors; `behind` where its background is at hand."""
-        error, typed = self.phrased.error(text), self.phrased.prepared.texts.index(self.phrased.texts[text])
+        error, typed = self.phrased.error(text), self.phrased.typed[text]
         if error:
             return scores.failed(error)
         background = self.behind(text) if behind is None else behind

@@ -40,11 +40,22 @@ class Tried:
     """How many texts the question holds."""
     before: int = 0
     """How many other wordings were tried at this place before."""
+    ordinary: tuple[float, float] | None = None
+    """How often an ordinary label reaches this standardised gap at a background position, and at a random vector."""
 
     @property
     def count(self) -> int:
         """All that were tried at this place."""
         return self.texts + self.before
+
+    def corrected(self, evidence: Evidence) -> tuple[float, float]:
+        """Return p over the background and over random vectors, corrected for all that were tried.
+
+        Of earlier wordings only the number is known. Each is taken for an ordinary label; without artefacts, for one as
+        likely to do well as this text itself.
+        """
+        one, random = self.ordinary or (evidence.p, evidence.p_covariance)
+        return also_tried(self.p, one, self.before), also_tried(self.random, random, self.before)
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,7 @@ def judge(evidence: Evidence, limits: Limits | None, tried: Tried | None = None)
     if why := _baseline(evidence, tried):
         return Judgement("not above baseline", why)
     n, m = len(evidence.background), len(evidence.covariance)
-    p = f"p = {also_tried(tried.p, evidence.p, tried.before):.4f} over {n} background positions"
+    p = f"p = {tried.corrected(evidence)[0]:.4f} over {n} background positions"
     share = 100 * (1 - evidence.p_covariance)
     above = f"Gap {evidence.gap:+.2f}: {p}, above {share:.1f} % of {m} random vectors{_tries(tried)}"
     if limits is None:
@@ -89,14 +100,14 @@ def _tries(tried: Tried) -> str:
 def _baseline(evidence: Evidence, tried: Tried) -> str:
     """Return why a text is not above baseline, empty where it is."""
     n, m = len(evidence.background), len(evidence.covariance)
-    least = also_tried(1 / (1 + n), 1 / (1 + n), tried.before)
+    least = also_tried(1 / (1 + n), 0.0 if tried.ordinary else 1 / (1 + n), tried.before)
     if least > LEVEL:
         return f"{_tried(tried, n)}: the smallest p is {least:.3f}, above {LEVEL}, so no text can be supported here."
-    p = also_tried(tried.p, evidence.p, tried.before)
+    p, random = tried.corrected(evidence)
     start = f"Gap {evidence.gap:+.2f}"
     if p > LEVEL:
         return f"{start}: p = {p:.3f} over {n} background positions, and {LEVEL} is needed{_tries(tried)}."
-    if also_tried(tried.random, evidence.p_covariance, tried.before) > RANDOM:
+    if random > RANDOM:
         edge = float(np.quantile(evidence.covariance, 1 - RANDOM, method="higher")) - evidence.mean
         return f"{start}: one in twenty of {m} random vectors reaches {edge:+.2f}{_tries(tried)}."
     return ""

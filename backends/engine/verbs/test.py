@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from backends.engine.engine import WorkbenchEngine
 
 _MOST_PAIRS = 200_000
+_SHORT = 32
+"""Rows of a table that are sent after each control."""
 SPECIAL = "A special token stands here, which no reader was trained to read. Look at another token."
 
 
@@ -179,14 +181,18 @@ def steps(engine: WorkbenchEngine, verb: Test) -> Iterator[Event | Answer | None
             yield Progress(*done, f"measuring the background of {reading.reader.name}") if done else None
         yield Partial(answer.rows())
     if answer.judge:
-        yield from _judged(answer.judge)
+        yield from _judged(answer, answer.judge)
     yield answer
 
 
-def _judged(judge: Judge) -> Iterator[Event | None]:
-    for done in judge.measures.measure():
+def _judged(answer: Answer, judge: Judge) -> Iterator[Event | None]:
+    """Measure the controls; a short table's rows are sent after each of them, so that they can be seen to come."""
+    shown = 0
+    for done in judge.measure():
         yield Progress(*done, f"measuring the controls of {judge.reading.reader.name}") if done else None
-    judge.judged = True
+        if judge.measures.finished > shown and len(answer.verb.sources) * len(answer.texts.texts) <= _SHORT:
+            shown = judge.measures.finished
+            yield Partial(answer.rows())
 
 
 def _captured(engine: WorkbenchEngine, verb: Test) -> Iterator[None]:
