@@ -127,7 +127,8 @@ class HypothesesScreen(HypothesisKeys):
         """Show one of the parts that take turns where room is short."""
         self.part = name
         self.update_classes({f"-{other}": other == name for other in PARTS}, animate=False)
-        self.redraw()
+        # A part that was not shown has no width to be drawn to until it is laid out.
+        self.call_after_refresh(self.redraw)
 
     def _work_changed(self, work: Work) -> None:
         if work.name in {"test", "contrast"}:

@@ -54,7 +54,14 @@ async def test_a_sentence_is_tested_here_and_shown_with_everything_it_is_compare
             ("references to ports",), "positions", 0, False,
         )  # fmt: skip
         if size == NARROW:
-            await press(pilot, "tab", "tab")
+            await press(pilot, "tab")
+            await shows(pilot, "[layers]", '▸ "Lisbon" L3  +1.30')
+            assert {len(row) for row in text(pilot).splitlines()} == {80}
+            await press(pilot, "tab", "tab", "tab")
+            await shows(pilot, "[layers]")
+            await press(pilot, "shift+tab")
+            await shows(pilot, "this place", "╎")
+            await press(pilot, "shift+tab")
         await until(pilot, lambda: "above 95 % of random vectors" in flat(pilot))
         assert "Also readable from the text." in text(pilot)
 
