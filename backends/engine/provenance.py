@@ -89,9 +89,19 @@ def parts_of(engine: WorkbenchEngine, verb: Verb) -> dict[str, Part]:
     file = engine.workbench.subjects[subject.name].statistics
     if file and ("reader" in parts or any(not isinstance(source, Residual) for source in sources_of(verb))):
         parts["statistics"] = Part(file, engine.parts.layer_statistics(subject.name).fingerprint)
+    if "reader" in parts and getattr(verb, "controls", isinstance(verb, Contrast)):
+        parts |= _controls_parts(engine, reader)
     if isinstance(verb, Find):
         parts["corpus"] = Part(verb.corpus, _corpus(engine, verb))
     return parts
+
+
+def _controls_parts(engine: WorkbenchEngine, reader: str) -> dict[str, Part]:
+    from backends.engine.controls.artefacts import artefacts_of
+    from backends.engine.readers.reader import open_reader
+
+    found = artefacts_of(engine, open_reader(engine, reader))
+    return {"controls": Part(reader, found.fingerprint)} if found else {}
 
 
 def _corpus(engine: WorkbenchEngine, verb: Find) -> str:
