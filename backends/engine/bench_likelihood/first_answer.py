@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import tomli_w
 
 from backends.base import Backend
@@ -32,12 +31,12 @@ _BETWEEN = 0.4
 _PATIENCE = 300.0
 
 
-def first_answers(here: Setting) -> Iterator[Figure]:
+def first_answers(here: Setting, asked: int = ASKED) -> Iterator[Figure]:
     """Measure alone and while another ranking is being cancelled."""
     with tempfile.TemporaryDirectory(prefix="inv-") as folder:
         file = write_workbench(here, Path(folder))
-        alone, busy = asyncio.run(_measure(here, file))
-    beside = f"{len(here.ids)} labels, {ASKED} questions at a client over the socket"
+        alone, busy = asyncio.run(_measure(here, file, asked))
+    beside = f"{len(here.ids)} labels, {asked} questions at a client over the socket"
     yield _figure("indexed_first_answer_alone_ms", alone, f"{beside}, nothing else running")
     yield _figure("indexed_first_answer_ms", busy, f"{beside}, each while the ranking before is being cancelled")
 
@@ -87,22 +86,18 @@ def write_workbench(here: Setting, folder: Path) -> Path:
     return file
 
 
-async def _measure(here: Setting, file: Path) -> tuple[list[float], list[float]]:
-    settings = msgspec.structs.replace(here.engine.settings)
-    backend = await connect(str(file), settings)
+async def _measure(here: Setting, file: Path, asked: int) -> tuple[list[float], list[float]]:
+    backend = await connect(str(file), here.engine.settings)
     try:
         await backend.handshake(wait=True)
         ids = tuple(here.subject.encode(" ".join(here.texts[:4])))
         places = [Residual(here.subject.name, ids, here.reader.layer, at) for at in range(1, len(ids))]
         # The first question loads labels and index; the others find every place captured.
         for place in places[:_WARM]:
-            await asyncio.wait_for(_first(backend, RankLabels(place, method="index"), whole=True), _PATIENCE)
-        alone = [
-            await _first(backend, RankLabels(places[number % len(places)], method="index"), whole=True)
-            for number in range(ASKED // 4)
-        ]
+            await asyncio.wait_for(_first(backend, RankLabels(place), stop=True), _PATIENCE)
+        alone = [await _first(backend, RankLabels(places[number % len(places)]), stop=True) for number in range(asked)]
         busy = []
-        for number in range(ASKED):
+        for number in range(asked):
             busy.append(await _first(backend, RankLabels(places[number % len(places)])))
             await asyncio.sleep(_BETWEEN)
         return alone, busy
@@ -110,8 +105,8 @@ async def _measure(here: Setting, file: Path) -> tuple[list[float], list[float]]
         await backend.aclose()
 
 
-async def _first(backend: Backend, verb: RankLabels, *, whole: bool = False) -> float:
-    """Ask, and return the seconds until the first rows; `whole` waits for the end of the ranking."""
+async def _first(backend: Backend, verb: RankLabels, *, stop: bool = False) -> float:
+    """Ask, and return the seconds until the first rows; `stop` then cancels the ranking and waits for its end."""
     question = Question(uuid.uuid4().hex, "bench", verb, slot="labels")
     begun, seconds = time.perf_counter(), None
     async for event in backend.ask(question):
@@ -119,8 +114,9 @@ async def _first(backend: Backend, verb: RankLabels, *, whole: bool = False) -> 
             raise InvestigatorError(event.message, event.mend)
         if isinstance(event, Partial | Finished) and seconds is None:
             seconds = time.perf_counter() - begun
-            if not whole:
+            if not stop:
                 break
+            await backend.cancel(question.id)
     if seconds is None:
         raise InvestigatorError("A ranking gave no rows.", "This is a fault in the program: report it.")
     return seconds

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backends.engine.bench_likelihood.first_answer import first_answers
+from backends.engine.bench_likelihood.first_answer import ASKED, first_answers
 from backends.engine.bench_likelihood.loop import best_batch, loop_scores
+from backends.engine.bench_likelihood.sentences import COUNT
 from backends.engine.bench_likelihood.setting import SOURCES, Setting, setting
 from backends.engine.bench_likelihood.turns import Side, race, spread
 from backends.engine.index.build_labels import figures, list_fingerprint
@@ -35,7 +36,7 @@ K = 50
 _SHARE = 2048
 # Exact rankings behind the index: enough for a regression of 17 weights on 65,536 sentences each.
 _FITTED, _HELD = 3, 2
-_ANCHORS = 4
+_ANCHORS = 3
 
 
 @dataclass
@@ -48,9 +49,11 @@ class _Round:
     estimate: float
 
 
-def measure(engine: WorkbenchEngine, *, sources: int = SOURCES, first: bool = True) -> Iterator[Figure]:
+def measure(
+    engine: WorkbenchEngine, *, sources: int = SOURCES, count: int = COUNT, asked: int = ASKED
+) -> Iterator[Figure]:
     """Make the index where it is not there, then measure searches under several sources, in turns with the loop."""
-    here = setting(engine)
+    here = setting(engine, count=count)
     index = make_index(here)
     yield from figures(index.card, index.folder, sum(index.card.seconds.values()))
     some = here.ids[:: max(1, len(here.ids) // 512)]
@@ -65,8 +68,7 @@ def measure(engine: WorkbenchEngine, *, sources: int = SOURCES, first: bool = Tr
     yield spread(
         "indexed_estimate_recall_at_50", (r.estimate for r in rounds), "share", compared_with="no exact scores"
     )
-    if first:
-        yield from first_answers(here)
+    yield from first_answers(here, asked)
 
 
 def make_index(here: Setting) -> LabelIndex:
