@@ -11,12 +11,12 @@ import torch
 from backends.engine import files
 from backends.engine.likelihood import Ids, PrefixStates, tokens_a_step
 from backends.engine.likelihood.states import one_prefix
-from backends.engine.readers.backgrounds import PART, Panel
+from backends.engine.readers.backgrounds import PART, Panel, may_keep
 from backends.engine.readers.reader import Reader
 from backends.engine.readers.soft_prompt import SoftPromptMapper
 from backends.engine.subject import Subject
 from investigator.errors import WorkbenchError
-from investigator.sources import Residual, Source
+from investigator.sources import Residual
 
 if TYPE_CHECKING:
     from backends.engine.engine import WorkbenchEngine
@@ -57,7 +57,8 @@ class PromptOnly:
             places = list(same)
             rows = max(1, tokens_a_step(self.subject) // (length + self.mapper.card.slots))
             blocks += [range(at, min(at + rows, places[-1] + 1)) for at in range(places[0], places[-1] + 1, rows)]
-        return Panel(self.subject, blocks, lambda block: self._prefixes(ordered[block.start : block.stop]), keeps=True)
+        keeps = may_keep(self.subject, len(ordered), len(ordered[-1]) + self.mapper.card.slots)
+        return Panel(self.subject, blocks, lambda block: self._prefixes(ordered[block.start : block.stop]), keeps=keeps)
 
     @torch.inference_mode()
     def _prefixes(self, contexts: list[Ids]) -> PrefixStates:
@@ -111,8 +112,3 @@ def heldout_texts(file: Path) -> dict[str, str]:
         b"[" + b",".join(line for line in file.read_bytes().splitlines() if line.strip()) + b"]"
     )
     return {f"{row['file']}:{row['index']}": str(row["text"]) for row in rows}
-
-
-def residual_of(source: Source) -> Residual | None:
-    """Return the source where it stands in a prompt, whose text can be read."""
-    return source if isinstance(source, Residual) else None

@@ -94,6 +94,11 @@ def blocks_of(count: int, rows: int) -> list[range]:
     return [range(start, min(start + rows, count)) for start in range(0, count, rows)]
 
 
+def may_keep(subject: Subject, places: int, slots: int) -> bool:
+    """Say whether the states of so many places, each of so many tokens, may stay in memory."""
+    return places * bytes_a_source(subject, slots) <= _MOST_BYTES
+
+
 class Background(Panel):
     """One reader's view of fixed vectors `[n, d]`: the layer's background positions, or controls in their place."""
 
@@ -101,7 +106,7 @@ class Background(Panel):
         self.reader = reader
         self.vectors = vectors
         rows = max(1, tokens_a_step(reader.subject) // reader.slots)
-        keeps = len(vectors) * bytes_a_source(reader.subject, reader.slots) <= _MOST_BYTES
+        keeps = may_keep(reader.subject, len(vectors), reader.slots)
         super().__init__(reader.subject, blocks_of(len(vectors), rows), self._prefixes, keeps=keeps)
 
     def _prefixes(self, block: range) -> PrefixStates:
