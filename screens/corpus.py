@@ -116,12 +116,11 @@ class CorpusScreen(CorpusKeys):
             return
         rows, result = corpus_text.hits(self.work), corpus_text.found(self.work)
         lines = [hit_table.line(row, row.rank or at, self.app.marks) for at, row in enumerate(rows, 1)]
-        least, rule = corpus_text.threshold(result.background) if result else None, ""
+        least = corpus_text.threshold(result.background) if result else None
         if result is not None and least is not None and rows:
-            rule = corpus_text.rule_words(rows, result)
-            lines.insert(corpus_text.above(rows, least), hit_table.rule(rule))
+            lines.insert(corpus_text.above(rows, least), hit_table.rule(corpus_text.rule_words(rows, result)))
         # Also on the border, because the row itself may lie below what the window shows.
-        self.query_one("#corpus-list").border_subtitle = rule.partition(": ")[2]
+        self.query_one("#corpus-list").border_subtitle = corpus_text.above_words(rows, result)
         self.table.show_hits(rows, lines)
         self._say_state(bool(rows))
         self._title(len(rows))

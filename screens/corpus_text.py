@@ -72,6 +72,12 @@ def rule_words(rows: Sequence[HitRow], result: Found) -> str:
     return f"{said}: {many} of {len(rows)} hits are above it"
 
 
+def above_words(rows: Sequence[HitRow], result: Found | None) -> str:
+    """Return how many hits stand above the rule, in a few words."""
+    least = threshold(result.background) if result is not None else None
+    return f"{above(rows, least)} of {len(rows)} hits above {BELOW:.0%} of the background" if least is not None else ""
+
+
 def summary(work: Work | None, marks: Marks) -> str:
     """Return what was searched, how much of it exactly, and how many of the best it finds."""
     result = found(work)

@@ -139,7 +139,8 @@ def _controls(screen: HypothesesScreen, place: Place) -> None:
         ascii_marks=ascii_marks,
     )  # fmt: skip
     nothing = "waiting for the background" if trial.work.active else "This answer holds no controls."
-    screen.say("#hypotheses-plot", Content("\n".join(lines) or nothing))
+    parts = [(f"{line}\n", "$accent" if not at else "$foreground 75%") for at, line in enumerate(lines)]
+    screen.say("#hypotheses-plot", Content.assemble(*parts) if parts else Content(nothing))
 
 
 def _why(screen: HypothesesScreen, place: Place) -> None:

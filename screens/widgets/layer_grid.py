@@ -127,8 +127,10 @@ class LayerGrid(Widget):
     def _hot(self, share: float | None) -> Style:
         if share is None:
             return self._style("dim")
+        # The bar itself is hot: a letter's colour on a hot ground would turn from white to black half way up.
         ramp = heat.ramp(self.app.theme_variables)
-        return self._style("plain") + ramp[heat.bucket(share, 1.0, len(ramp))].rich_style
+        hot = ramp[heat.bucket(share, 1.0, len(ramp))].background
+        return self._style("plain") + Style(color=hot.rich_color if hot is not None else None)
 
     def _style(self, name: str) -> Style:
         return self.get_component_rich_style(f"grid--{name}")
