@@ -12,9 +12,10 @@ from test_likelihood_grid import SHARED, assert_equal, many, prompts, reference
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 import tiny
-from backends.engine.likelihood import grid_table, make_plan, score_many, score_text_at
+from backends.engine.likelihood import grid_table, make_plan, one_text, score_many, score_text_at, top_k
 from backends.engine.likelihood import walk as walking
-from backends.engine.likelihood.memory import is_shortage
+from backends.engine.likelihood.descent import Descent
+from backends.engine.likelihood.memory import HALVED, is_shortage
 from backends.engine.likelihood.packed import Packed
 from backends.engine.likelihood.routes import walks
 from backends.engine.likelihood.splitting import halves
@@ -88,7 +89,35 @@ def test_without_memory_for_a_batch_it_is_halved_and_said(subject: Any, monkeypa
         table[:, done.texts] = done.scores
         notes.append(done.note)
     torch.testing.assert_close(table, expected, rtol=0, atol=1e-5)
-    assert notes[-1] == "batches were halved because memory was short"
+    assert notes[-1] == HALVED
+
+
+def test_searches_and_single_texts_go_on_in_halves_too(subject: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts, soft = many(200, seed=3), prompts(40)
+    plan = make_plan(texts, tokens_a_step=128)
+    *_, expected = top_k(subject, soft[:1], plan, 10)
+    alone = torch.cat([scores for _, scores in score_text_at(subject, soft, (5, 6))])
+    forward, scored = Descent._forward, one_text._scores
+
+    def small(self: Any, nodes: Any, top: int) -> Any:
+        if len(nodes) > 30:
+            raise torch.OutOfMemoryError("no room")
+        return forward(self, nodes, top)
+
+    def few(model: Any, soft: Any, ids: Any) -> Any:
+        if len(soft) > 7:
+            raise torch.OutOfMemoryError("no room")
+        return scored(model, soft, ids)
+
+    monkeypatch.setattr(Descent, "_forward", small)
+    monkeypatch.setattr(one_text, "_scores", few)
+    *_, found = top_k(subject, soft[:1], plan, 10)
+    torch.testing.assert_close(found.values, expected.values, rtol=0, atol=1e-5)
+    assert found.note == HALVED
+    assert not expected.note
+    parts = list(score_text_at(subject, soft, (5, 6)))
+    assert max(len(places) for places, _ in parts) <= 7
+    torch.testing.assert_close(torch.cat([scores for _, scores in parts]), alone, rtol=0, atol=1e-5)
 
 
 def test_without_memory_for_one_segment_a_sentence_says_so(subject: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,13 +54,13 @@ class Descent:
         """
         self._reserve(top + len(nodes))
         self.places[nodes] = np.arange(top, top + len(nodes))
-        self.visited += len(nodes)
         with torch.inference_mode():
             hidden = self._forward(nodes, top)
             born, children = self.trie.children.of(nodes)
             ended, texts = self.trie.endings.of(nodes)
             tokens = np.concatenate([self.trie.tokens[children], np.full(len(texts), self.model.eos_id)])
             values = self._read(hidden, np.concatenate([born, ended]), tokens)
+        self.visited += len(nodes)
         self.sums[children] = self.sums[nodes[born]] + values[: len(born)]
         return children, texts, (self.sums[nodes[ended]] + values[len(born) :]) / self.lengths[texts]
 

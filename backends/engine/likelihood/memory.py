@@ -21,6 +21,25 @@ def is_shortage(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
 
 
+HALVED = "batches were halved because memory was short"
+"""What the record says of it."""
+
+
+def fewer(error: BaseException, rows: int) -> int:
+    """Return half as many rows where an error says that memory ran out; raise it again where it says another thing.
+
+    Raises ScoreError where memory is short even for one row.
+    """
+    if not is_shortage(error):
+        raise error
+    if rows < 2:
+        raise ScoreError(
+            "There is not enough memory for even one text.", "Close other programs, or open a smaller model."
+        ) from error
+    _release()
+    return rows // 2
+
+
 def halving(work: Callable[[Step], None], step: Step) -> str:
     """Do a step's work, halved as often as memory demands; return what to record, empty where nothing was halved.
 
@@ -30,17 +49,11 @@ def halving(work: Callable[[Step], None], step: Step) -> str:
         work(step)
         return ""
     except (MemoryError, RuntimeError) as error:
-        if not is_shortage(error):
-            raise
-    parts = halves(step)
-    if len(parts) < 2:
-        raise ScoreError(
-            "There is not enough memory for even one text.", "Close other programs, or open a smaller model."
-        )
-    _release()
+        parts = halves(step)
+        fewer(error, len(parts))
     for part in parts:
         halving(work, part)
-    return "batches were halved because memory was short"
+    return HALVED
 
 
 def _release() -> None:

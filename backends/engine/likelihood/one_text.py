@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from backends.engine.likelihood.attention import Heads, LastLayerReached, adopt, attending
 from backends.engine.likelihood.head import log_probs
+from backends.engine.likelihood.memory import fewer
 from backends.engine.likelihood.model import LanguageModel, tokens_a_step
 from backends.engine.likelihood.pairs import score_pairs
 from backends.engine.likelihood.routes import walks
@@ -25,21 +26,27 @@ def score_text_at(model: LanguageModel, soft: Tensor, ids: Ids) -> Iterator[tupl
     """Score one text under each soft prompt of `[n, slots, d]`, yielding after each model step.
 
     Yields a range of the soft prompts and their scores `[len(range)]`: log p(text + end) / tokens including the end,
-    in nats, float64 on the CPU; NaN where it failed. Closing the generator stops the work.
+    in nats, float64 on the CPU; NaN where it failed. Closing the generator stops the work. Steps are halved where
+    memory is short; raises ScoreError where it is for one soft prompt.
     """
     if not walks(model):
         yield from _as_pairs(model, soft, ids)
         return
-    rows = sources_a_step(model, soft.shape[1], len(ids))
-    for start in range(0, len(soft), rows):
-        with torch.inference_mode():
-            scores = _scores(model, soft[start : start + rows], ids)
+    rows, start = sources_a_step(model, soft.shape[1], len(ids)), 0
+    while start < len(soft):
+        try:
+            with torch.inference_mode():
+                scores = _scores(model, soft[start : start + rows], ids)
+        except (MemoryError, RuntimeError) as error:
+            rows = fewer(error, min(rows, len(soft) - start))
+            continue
         yield range(start, start + len(scores)), scores
+        start += len(scores)
 
 
 def sources_a_step(model: LanguageModel, slots: int, tokens: int) -> int:
-    """Return how many soft prompts one model step holds."""
-    return max(1, tokens_a_step(model) // (slots + tokens))
+    """Return how many soft prompts one model step holds: slots and text run one after the other."""
+    return max(1, tokens_a_step(model) // max(slots - 1, tokens + 1))
 
 
 def _as_pairs(model: LanguageModel, soft: Tensor, ids: Ids) -> Iterator[tuple[range, Tensor]]:

@@ -18,6 +18,7 @@ from torch import Tensor
 from backends.engine.likelihood.bounds import Bounds, Floats, gap_bounds, score_bounds
 from backends.engine.likelihood.descent import Descent
 from backends.engine.likelihood.grid import score_grid
+from backends.engine.likelihood.memory import HALVED, fewer
 from backends.engine.likelihood.model import LanguageModel, tokens_a_step
 from backends.engine.likelihood.plan import Plan, make_plan
 from backends.engine.likelihood.states import PrefixStates, one_prefix
@@ -43,6 +44,8 @@ class Top:
     nodes: int
     """Nodes of the whole trie."""
     finished: bool
+    note: str = ""
+    """What forced other batches than usual, for the record."""
 
     @property
     def visited_share(self) -> float:
@@ -90,6 +93,7 @@ class _Found:
         self.values = np.zeros(0)
         self.threshold = -np.inf
         """What a text must come up to; it only rises."""
+        self.note = ""
 
     def add(self, texts: Ints, scores: Floats) -> None:
         """Take texts with their scores; drop what can no longer be among the best."""
@@ -117,7 +121,7 @@ class _Found:
         texts, values = torch.from_numpy(self.texts[order]), torch.from_numpy(self.values[order])
         k = min(self.k, len(texts))
         near = values[k:] > values[k - 1] - TIE if k else torch.zeros(len(texts), dtype=torch.bool)
-        return Top(texts[:k], values[:k], texts[k:][near], visited, self.plan.trie.size, finished)
+        return Top(texts[:k], values[:k], texts[k:][near], visited, self.plan.trie.size, finished, self.note)
 
 
 def _seed(model: LanguageModel, states: PrefixStates, found: _Found, texts: Ints) -> Iterator[int]:
@@ -141,6 +145,9 @@ def checked(values: Floats) -> Floats:
     return values
 
 
+_NOTHING = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
+
+
 def _search(descent: Descent, found: _Found, step: int) -> Iterator[int]:
     """Go down the trie, wave by wave; yields how many nodes have been computed."""
     lines = [(descent.roots(), 0)]
@@ -152,14 +159,17 @@ def _search(descent: Descent, found: _Found, step: int) -> Iterator[int]:
         # The first waves are narrow: they are there to raise the threshold.
         wide = descent.wide(top) if np.isfinite(found.threshold) else step
         lines.append((nodes[wide:], top))
-        born, place = [], top
-        for part in (nodes[start : min(start + step, wide)] for start in range(0, min(wide, len(nodes)), step)):
+        born, place, at = [], top, 0
+        while at < min(wide, len(nodes)):
+            part = nodes[at : min(at + step, wide)]
             # The threshold may have risen since the wave was cut.
             wave = found.open(part, descent.sums[part])
-            if not len(wave):
+            try:
+                children, texts, scores = descent.compute(wave, place) if len(wave) else _NOTHING
+            except (MemoryError, RuntimeError) as error:
+                step, found.note = fewer(error, len(part)), HALVED
                 continue
-            children, texts, scores = descent.compute(wave, place)
-            place += len(wave)
+            at, place = at + len(part), place + len(wave)
             found.add(texts, scores)
             born.append(children)
             yield descent.visited
