@@ -1,6 +1,7 @@
 """The command line as a program: start, help, completion, guard, a real backend, a real child."""
 
 import argparse
+import asyncio
 import importlib
 import inspect
 import json
@@ -176,6 +177,40 @@ def real(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch, "Local", partial(launch.Local, engine="fake_engine:FakeEngine"))
 
 
+def test_a_killed_command_leaves_no_question_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(TESTS))  # whoever of the two comes first starts the backend
+    code = (
+        "import sys, backends.launch as launch\nfrom functools import partial\n"
+        "launch.Local = partial(launch.Local, engine='fake_engine:FakeEngine')\n"
+        "from investigator.cli import main\nsys.exit(main(sys.argv[1:]))"
+    )
+    (tmp_path / "tiny.toml").touch()
+    book = str(tmp_path / "tiny.toml")
+    source = '{"kind": "decoder", "sae": "s", "latent": 3}'
+    many = ["--samples", "1000000000"]
+    env = {"INVESTIGATOR_BACKEND_LINGER": "60", "INVESTIGATOR_BACKEND_LEASE": "600"}
+    command = script(code, "explain", "--source", source, *many, "--workbench", book, "--no-save", **env)
+    chosen = settings.Settings(backend=msgspec.structs.replace(settings.Backend(), linger=60.0, lease=600.0))
+
+    async def asked() -> None:
+        other = await launch.connect(book, chosen, engine="fake_engine:FakeEngine")
+        try:
+            while not any(one.state == "running" for one in (await other.status()).questions):
+                assert command.poll() is None, command.communicate()
+                await asyncio.sleep(0.02)
+            command.terminate()
+            await asyncio.to_thread(command.wait, 60)
+            # With a lease of ten minutes only a cancel can have ended it.
+            assert all(one.state == "ended" for one in (await other.status()).questions)
+        finally:
+            await other.shut_down(force=True)
+            await other.aclose()
+
+    asyncio.run(asyncio.wait_for(asked(), 240))
+    out, said = command.communicate(timeout=60)
+    assert (command.returncode, out, said) == (143, "", "Stopped.\n")
+
+
 @pytest.mark.usefixtures("real")
 def test_a_question_travels_over_a_real_socket(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "tiny.toml").touch()
@@ -262,6 +297,24 @@ def test_every_setting_is_documented_with_its_default() -> None:
         for field in msgspec.structs.fields(typing.get_args(part.type)[1] if by_name else part.type):
             line = next(line for line in table.splitlines() if line.startswith(f"| `{field.name}` |"))
             assert f"`{json.dumps(field.default)}`" in line
+
+
+def test_every_key_of_a_workbench_is_documented() -> None:
+    text = section((ROOT / "docs" / "workbench.md").read_text(encoding="utf-8"), "## Keys")
+    table = ""
+    keys: dict[str, str] = {}
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) > 3:
+            table = cells[1] or table
+            keys[table] = keys.get(table, "") + cells[2]
+    for field in msgspec.structs.fields(workbench.Workbench):
+        if typing.get_origin(field.type) is not dict:
+            assert f"`{field.name}`" in keys["top"]
+            continue
+        own = keys[f"`[{field.name}.NAME]`"]
+        entry = typing.get_args(field.type)[1]
+        assert [one.name for one in msgspec.structs.fields(entry) if f"`{one.name}`" not in own] == []
 
 
 def test_every_verb_is_documented_with_every_field_and_the_examples_can_be_asked() -> None:
