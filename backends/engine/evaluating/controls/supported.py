@@ -70,8 +70,8 @@ def true_figures(bench: ControlBench) -> Steps:
     for name, verdict in zip(targets, ("supported", "fits almost anything"), strict=True):
         hit = verdicts == verdict
         value, interval = share(hit, np.arange(len(hit)), bench.options.seed)
-        rare = f"never-trained labels {hit[unseen].mean():.3f} of {int(unseen.sum())}" if unseen.any() else ""
-        yield Figure(name, value, "share", targets[name], interval, f"{len(hit)} places, one a document; {rare}")
+        rare = f"; never-trained labels {hit[unseen].mean():.3f} of {int(unseen.sum())}" if unseen.any() else ""
+        yield Figure(name, value, "share", targets[name], interval, f"{len(hit)} places, one a document{rare}")
 
 
 def vague_sentences(bench: ControlBench) -> list[str]:
