@@ -189,13 +189,13 @@ class Investigator:
         """Return the positions of an indexed corpus at which a sentence scores highest, one a context by default."""
         return cast(Found, self.ask(Find(text, corpus, reader, limit, all_positions, exact, seed=seed)).result)
 
-    def tried(self, hypotheses: Sequence[str], sources: Sequence[Source]) -> int:
+    def tried(self, hypotheses: str | Sequence[str], sources: Sequence[Source]) -> int:
         """Return how many other hypotheses the session holds at these places; 0 where nothing is recorded."""
         recorder = self._asker.recorder
         if recorder is None:
             return 0
         self._loop.run(recorder.flush())
-        texts = {text.strip() for text in hypotheses}
+        texts = {text.strip() for text in ((hypotheses,) if isinstance(hypotheses, str) else hypotheses)}
         return max(recorder.store.wordings_tried(recorder.session, source, texts) for source in sources)
 
     def replay(self, saved: SavedAnswer, *, tolerance: float = 1e-4, watch: Watch | None = None) -> Comparison:

@@ -56,6 +56,36 @@ def test_every_verb_answers_with_its_own_record(bench: api.Investigator, backend
     assert (explain.temperature, explain.top_p, explain.max_tokens, explain.beta) == (1.0, 0.9, 32, 0.2)
 
 
+def test_judging_goes_along_and_wordings_tried_are_counted(backend: FakeBackend) -> None:
+    with api.Investigator(backend, session="whales") as bench:
+        prompt = bench.open(EXAMPLE)
+        assert bench.tried("ships", [prompt.source()]) == 0
+        prompt.test(["ships", "ports"])
+        prompt.test(
+            "ports", controls=False, templates=["{}", "about {}"], wordings={"ports": ["docks"]}, drawn=True, seed=4
+        )
+        assert bench.tried(["boats"], [prompt.source(), prompt.source(2)]) == 2
+        prompt.test("ports", tried=9)
+        prompt.labels(method="proven", controls=False)
+        prompt.explain(controls=False)
+        found = prompt.contrast("ships", "ports", templates=())
+        assert found.difference == 1.0 and found.left.text == "ships"
+        prompt.contrast("ships", token=2, other=(3, 5), other_layer=1)
+        assert bench.find("the sea", corpus="stories", limit=2, exact=True).exact
+    tests = [verb for verb in backend.verbs("test") if isinstance(verb, wire.Test)]
+    assert [verb.tried for verb in tests] == [0, 1, 9]
+    here = prompt.source()
+    assert tests[1] == wire.Test(
+        ("ports",), (here,), "", "position", False, ("{}", "about {}"), {"ports": ("docks",)}, 1, True, 4
+    )
+    assert backend.verbs("labels") == [wire.RankLabels(here, method="proven", controls=False)]
+    assert backend.verbs("contrast") == [
+        wire.Contrast("ships", "ports", here, None, "", ()),
+        wire.Contrast("ships", "ships", prompt.source(2), prompt.source((3, 5), 1)),
+    ]
+    assert backend.verbs("find") == [wire.Find("the sea", "stories", limit=2, exact=True)]
+
+
 def test_places_are_counted_from_either_end_and_spans_are_means(bench: api.Investigator, backend: FakeBackend) -> None:
     prompt = bench.open("a b c d")  # five tokens with the first
     where = [prompt.source(token, 2) for token in (-1, 4, slice(1, 3), (1, 3), slice(-2, None), slice(None, 2))]

@@ -129,6 +129,29 @@ def plain(record: object) -> object:
     return msgspec.json.decode(msgspec.json.encode(record))
 
 
+def test_verdicts_controls_hits_and_contrasts_are_exported(store: Store, session: Session) -> None:
+    async def keep(id: str, verb: wire.Verb) -> None:
+        question = Question(id, "t", verb)
+        store.save_answer(session, question, fold(id, [event async for event in FakeBackend().ask(question)]))
+
+    for id, verb in (
+        ("test", wire.Test(("ships",), (source(),))),
+        ("contrast", wire.Contrast("ships", "ports", source())),
+        ("find", wire.Find("references to the sea")),
+    ):
+        asyncio.run(keep(id, verb))
+    store.keep(session, "test", row_key="0:ships", title="Ships")
+    text = export_markdown(store, session)
+    finding = text.split("## Answers")[0]
+    assert "✓ supported" in finding and "**Controls**" in finding and "\\+1\\.07 to \\+1\\.47" in finding
+    assert "The left one fits better" in text and "\\+0\\.80 to \\+1\\.20" in text
+    assert "the old harbour of\\[ Lisbon\\]" in text and "best of the background" in text and "| 5000 |" in text
+    answers = {one["id"]: one for one in msgspec.json.decode(export_json(store, session))["answers"]}
+    assert answers["test"]["result"]["rows"][0]["score"]["verdict"] == "supported"
+    assert answers["contrast"]["result"]["interval"] == [0.8, 1.2]
+    assert answers["find"]["result"]["rows"][0]["tokens"][-1] == " Lisbon"
+
+
 def test_a_prompt_that_was_never_opened_is_asked_again_by_its_tokens(store: Store, session: Session) -> None:
     store.save_answer(session, *some_features("q-1", "a"))
     assert "--ids 1,20,21,22,23 --subject pocket --token 4" in command(store.answer("q-1"))
