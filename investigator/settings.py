@@ -63,7 +63,8 @@ class Host(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ssh: str = ""
     """What `ssh` is given: a config alias, user@host; empty: the table's own name."""
     command: str = "investigator"
-    """How the command is called there, as its shell reads it: `~/bench/bin/investigator`, `uvx --from WHEEL investigator`."""
+    """How the command is called there, as its shell reads it: `~/bench/bin/investigator`, or
+    `uvx --from WHEEL investigator`."""
     workbench: str = ""
     """Opened there where nothing is named: a bundled name or a path on that machine; empty: its own setting."""
     forward: Literal["auto", "socket", "dial"] = "auto"
