@@ -25,7 +25,7 @@ from backends.engine.controls.building import Building
 from backends.engine.controls.vectors import SEED, of_covariance
 from backends.engine.readers.reader import Reader, open_reader
 from investigator import paths, wire
-from investigator.errors import WorkbenchError
+from investigator.errors import BadInput, WorkbenchError
 from investigator.records import ExplanationRow
 
 VECTORS = 10
@@ -246,16 +246,33 @@ def test_a_reader_without_labels_cannot_have_controls_built(shipped: tuple[Any, 
         Building(engine, open_reader(engine, "paper"))
 
 
-def test_the_command_builds_them_and_a_fresh_engine_finds_them(tmp_path: Path, capsys: Any) -> None:
+def test_the_work_command_builds_them_and_a_fresh_engine_finds_them(tmp_path: Path, capsys: Any) -> None:
+    from backends.engine.work import WorkEngine
     from investigator import cli
+    from investigator.settings import Settings
 
-    bench = l2el.make_bench(tmp_path / "bench")
-    command = ["index", "controls", "--workbench", str(bench.file), "--vectors", "20", "--json"]
-    assert cli.main(command) == 0
-    printed = json.loads(capsys.readouterr().out)
-    assert "mapper_fdr_level" in json.dumps(printed)
-    engine = tiny.make_engine(bench)
-    found = artefacts.artefacts_of(engine, open_reader(engine, "mapper"))
+    made = l2el.make_bench(tmp_path / "bench")
+    engine = WorkEngine(made.file, Settings())
+    asked = {
+        "workbench": str(made.file),
+        "reader": "",
+        "ship": False,
+        "vectors": 3,
+        "device": "cpu",
+        "dtype": "float32",
+    }
+    *steps, last = engine.run(engine.resolve(wire.Work("index controls", asked))[0])
+    assert isinstance(last, wire.Finished)
+    names = {row.name for row in last.result.rows}  # type: ignore[union-attr]
+    assert {"mapper_least_spread", "mapper_fdr_level", "mapper_self_score"} <= names
+    assert "controls of mapper lie in" in last.result.message  # type: ignore[union-attr]
+    done = [step.done for step in steps if isinstance(step, wire.Progress)]
+    assert done == sorted(done)
+    fresh = tiny.make_engine(made)
+    found = artefacts.artefacts_of(fresh, open_reader(fresh, "mapper"))
     assert found is not None
-    assert found.card.ranking.decoys == 20
-    assert cli.main([*command, "--reader", "nobody"]) == 2
+    assert found.card.ranking.decoys == 3
+    with pytest.raises(BadInput, match="no reader"):
+        list(engine.run(wire.Work("index controls", asked | {"reader": "nobody"})))
+    assert cli.main(["index", "controls", "--workbench", str(made.file), "--vectors", "3"]) == 2
+    assert "Choose from 20" in capsys.readouterr().err
