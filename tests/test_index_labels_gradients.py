@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 import tiny
+from backends.engine.index import label_gradients
 from backends.engine.index.anchor import Anchor, make_anchor
 from backends.engine.index.label_anchors import choose_anchors
 from backends.engine.index.label_directions import principal_directions
@@ -18,6 +19,7 @@ from backends.engine.index.label_features import RidgeFit, tangent_features
 from backends.engine.index.label_gradients import text_gradients
 from backends.engine.likelihood import grid_table
 from backends.engine.readers.soft_prompt import MapperCard, SoftPromptMapper
+from investigator.errors import ScoreError
 
 TEXTS = [(5, 6, 7), (9,), (10, 11, 12, 13, 14), (5, 6), (5, 6, 7)]
 
@@ -53,6 +55,25 @@ def test_gradients_are_slopes_of_exact_scores_and_the_same_without_a_jacobian(su
         with torch.inference_mode():
             high, low = (grid_table(subject, reader.prompts(at + sign * step)[None], TEXTS)[0] for sign in (1, -1))
         assert torch.allclose(gradients @ step, ((high - low) / 2).float(), atol=2e-5)
+
+
+def test_short_memory_halves_the_batches_and_changes_no_gradient(subject: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = mapper("slotwise")
+    anchor = make_anchor(subject, reader, torch.ones(tiny.WIDTH))
+    expected, real, sizes = collected(subject, reader, anchor), label_gradients._gradients, []
+
+    def short(model: Any, reader: Any, anchor: Anchor, texts: Any) -> Tensor:
+        sizes.append(len(texts))
+        if len(texts) > 2:
+            raise MemoryError
+        return real(model, reader, anchor, texts)
+
+    monkeypatch.setattr(label_gradients, "_gradients", short)
+    assert torch.allclose(collected(subject, reader, anchor), expected, atol=1e-6)
+    assert sizes == [5, 2, 2, 1]
+    monkeypatch.setattr(label_gradients, "_gradients", lambda *_: (_ for _ in ()).throw(MemoryError))
+    with pytest.raises(ScoreError, match="not enough memory"):
+        collected(subject, reader, anchor)
 
 
 def test_mapping_is_affine_in_what_the_mapper_calls_its_inputs() -> None:

@@ -9,11 +9,13 @@ from typing import Any
 
 import index_tools as tools
 import l2el_tools as l2el
+import numpy as np
 import pytest
 import server_tools
 import torch
 
 import tiny
+from backends.engine.controls.rankings import RankingJudgement
 from backends.engine.index import label_card
 from backends.engine.readers import label_stages
 from investigator.errors import BadInput, WorkbenchError
@@ -183,6 +185,31 @@ def test_scores_that_are_no_numbers_are_errors_and_never_hide_the_others(
     _, result = rank(engine, method="index", limit=1000)
     assert all(row.score.error for row in result.rows if row.score.score is None)
     assert result.failed > 0
+
+
+def test_rows_carry_the_ranking_s_verdicts_and_a_ranking_of_one_s_own_sentences_has_none(
+    engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def judged(_engine: Any, _reader: Any, gaps: Any, spreads: Any, means: Any) -> RankingJudgement:
+        assert len(gaps) == len(spreads) == len(means)
+        seen.append(int(np.isfinite(gaps / spreads).sum()))
+        verdicts = tuple("supported" if gap > 0 else "not above baseline" for gap in gaps)
+        return RankingJudgement(np.full(len(gaps), 0.25), verdicts, 7, 0.1)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(label_stages, "judge_ranking", judged)
+    for method in ("exact", "index", "proven"):
+        _, result = rank(engine, method=method, limit=5)
+        assert result.supported == 7
+        assert seen[-1] == result.total, "estimates stand in for what was not scored"
+        for row in result.rows:
+            assert row.score.gap is not None
+            assert row.score.verdict == ("supported" if row.score.gap > 0 else "not above baseline")
+            assert row.score.fdr == 0.25
+            assert "25 %" in row.score.why
+    assert rank(engine, controls=False)[1].supported is None
+    assert rank(engine, labels=("a cat", "a dog"))[1].rows[0].score.verdict is None
 
 
 def test_the_estimate_is_said_before_the_question_reaches_the_model(engine: Any) -> None:

@@ -12,6 +12,7 @@ from transformers import DynamicCache
 
 from backends.engine.index.anchor import Anchor
 from backends.engine.likelihood import Ids, LanguageModel, PrefixStates, tokens_a_step
+from backends.engine.likelihood.memory import fewer
 from backends.engine.likelihood.states import make_cache, states_of
 from backends.engine.readers.soft_prompt import SoftPromptMapper
 
@@ -22,14 +23,20 @@ def text_gradients(
     """Yield, after each model step, indices of texts `[k]` and their gradients `[k, d]`, float32 on the CPU.
 
     What is differentiated is log p(text + end) / tokens, in nats. `model` may compute in a lower precision than the
-    anchor's states. A gradient that is not finite is yielded as it is.
+    anchor's states. A gradient that is not finite is yielded as it is. Where memory is short, batches are halved;
+    raises ScoreError where it is short even for one text.
     """
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-    room = tokens_a_step(model)
+    room, most = tokens_a_step(model), len(texts)
     while order:
-        batch = _take(order, texts, room)
+        batch = _take(order, texts, room)[:most]
+        try:
+            found = _gradients(model, mapper, anchor, [texts[index] for index in batch])
+        except (MemoryError, RuntimeError) as error:
+            most = fewer(error, len(batch))
+            continue
         del order[: len(batch)]
-        yield torch.tensor(batch), _gradients(model, mapper, anchor, [texts[index] for index in batch])
+        yield torch.tensor(batch), found
 
 
 def _take(order: list[int], texts: Sequence[Ids], room: int) -> list[int]:
