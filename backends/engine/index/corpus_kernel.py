@@ -22,7 +22,8 @@ def corrections(known: Tensor, errors: Tensor, wanted: Tensor) -> Tensor:
     gram = _kernel(known, known).double()
     gram.diagonal().add_(_NOISE)
     weights = torch.cholesky_solve((errors - mean).double()[:, None], torch.linalg.cholesky(gram))[:, 0]
-    return (_kernel(wanted, known) @ weights.float()) + mean.float()
+    found: Tensor = _kernel(wanted, known) @ weights.float() + mean.float()
+    return found
 
 
 def _unit(inputs: Tensor) -> Tensor:
@@ -30,4 +31,5 @@ def _unit(inputs: Tensor) -> Tensor:
 
 
 def _kernel(left: Tensor, right: Tensor) -> Tensor:
-    return (left @ right.T).sub_(1.0).mul_(_SHARPNESS).exp_()
+    found: Tensor = (left @ right.T).sub_(1.0).mul_(_SHARPNESS).exp_()
+    return found

@@ -55,7 +55,7 @@ class Probe:
     def slopes(self, anchors: Tensor) -> Iterator[list[Linear]]:
         """Linearise at each of some anchors `[n, d]`, yielding after each step; raise ScoreError where one fails."""
         rows = max(1, tokens_a_step(self._subject) // (3 * (self.reader.slots + len(self.ids))))
-        for block in anchors.split(rows):
+        for block in torch.split(anchors, rows):
             values, gradients = self._gradients(block)
             offsets = values - (gradients * block).sum(1)
             if not bool(offsets.isfinite().all() & gradients.isfinite().all()):
