@@ -96,11 +96,6 @@ class BenchScreen(BenchKeys):
 
     # Opening a prompt.
 
-    def open_first(self) -> None:
-        """Open the prompt that was named, else the workbench's example."""
-        book = self.app.book
-        self.open_text(self.app.prompt or (book.example if book else ""))
-
     def open_text(self, prompt: str) -> None:
         """Open a prompt."""
         book = self.app.book
@@ -117,7 +112,7 @@ class BenchScreen(BenchKeys):
     def _opened(self, opened: Opened) -> None:
         if self.place is not None and self.reopened and self.place.of_prompt(opened):
             # A saved answer brought its own tokens and place; only the norms were missing.
-            self.place = replace(self.place, opened=opened)
+            self.place = self.app.desk.place = replace(self.place, opened=opened)
             return
         layer = self.place.layer if self.place else self._first_layer()
         self.lens, self.reopened = None, False

@@ -88,7 +88,10 @@ class Asking:
         """Ask again what a broken link left unanswered."""
         bench = self.bench
         if bench.place is None:
-            bench.open_first()
+            # A prompt that was entered while the backend loaded is on its way already.
+            if "open" not in bench.app.asker.running:
+                book = bench.app.book
+                bench.open_text(bench.prompt_bar.opened or (book.example if book else ""))
             return
         self.pane(bench.features)
         for pane in (bench.labels, bench.explanations):

@@ -13,6 +13,7 @@ from screens import heat_map, late
 from screens.bench_place import Place
 from screens.bench_words import labels_in, lens_words, overlap, token_words
 from screens.heat_map import HeatMap
+from screens.saying import say
 from screens.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
@@ -117,6 +118,4 @@ def _lens(bench: BenchScreen, where: Place) -> Content:
 
 
 def _say(bench: BenchScreen, selector: str, content: Content | None) -> None:
-    widget = bench.query_one(selector, Static)
-    if widget.content != (content or ""):
-        widget.update(content or Content(""))
+    say(bench.query_one(selector, Static), content or "")

@@ -15,6 +15,7 @@ from investigator.wire import Find
 from screens import corpus_text, score_words
 from screens.corpus_keys import CorpusKeys
 from screens.messages import FindText, WorkChanged
+from screens.saying import say
 from screens.widgets import hit_table, strip_plot
 from screens.widgets.hit_table import HitTable
 from screens.widgets.inert_input import InertInput
@@ -129,7 +130,7 @@ class CorpusScreen(CorpusKeys):
     def _say_state(self, rows: bool) -> None:
         summary = corpus_text.summary(self.work, self.app.marks)
         self.state = state_of(Facts(self.work, rows, "", summary, EMPTY, self.app.link.status, self.app.marks))
-        self._say("#corpus-said", self.state.said)
+        self._say("#corpus-said", self.state.said, layout=True)
         self.query_one("#corpus-said").display = bool(self.state.said)
         self._say("#corpus-state", f" {self.state.words}")
 
@@ -143,7 +144,7 @@ class CorpusScreen(CorpusKeys):
     def _look(self) -> None:
         hit, width = self.table.hit, max(20, self.query_one("#corpus-hit").size.width - 6)
         if hit is None:
-            self._say("#corpus-words", "")
+            self._say("#corpus-words", "", layout=True)
             return
         before, token, after = hit_table.split(hit)
         colours = self.app.theme_variables
@@ -151,7 +152,7 @@ class CorpusScreen(CorpusKeys):
             (before, ""), (f"[{token}]", f"bold {colours['accent']}"), (after, "$foreground 60%"),
             "\n", self._numbers(), "\n", self._strip(width),
         )  # fmt: skip
-        self._say("#corpus-words", words)
+        self._say("#corpus-words", words, layout=True)
 
     def _numbers(self) -> str:
         hit, dot = self.table.hit, f" {self.app.marks.dot} "
@@ -178,10 +179,8 @@ class CorpusScreen(CorpusKeys):
         line = strip_plot.strip(result.background, drawn, min(60, width // 2), ascii_marks=ascii_marks)
         return f"background {line}  {marks.here} this hit  | 99 % lie below"
 
-    def _say(self, selector: str, words: str | Content) -> None:
-        line = self.query_one(selector, Static)
-        if line.content != words:
-            line.update(words)
+    def _say(self, selector: str, words: str | Content, *, layout: bool = False) -> None:
+        say(self.query_one(selector, Static), words, layout=layout)
 
     # What happens on the screen.
 

@@ -16,6 +16,7 @@ from screens.desk import Trial
 from screens.hypotheses_actions import HypothesisActions
 from screens.hypotheses_keys import PARTS, HypothesisKeys
 from screens.messages import WorkChanged
+from screens.saying import say
 from screens.sentence import parse
 from screens.widgets.hypothesis_table import HypothesisTable
 from screens.widgets.inert_input import InertInput
@@ -171,11 +172,9 @@ class HypothesesScreen(HypothesisKeys):
         """Draw to the width."""
         self.call_after_refresh(self.redraw)
 
-    def say(self, selector: str, words: str | Content) -> None:
-        """Show words in one of the lines; an update that changes nothing would still lay everything out again."""
-        line = self.query_one(selector, Static)
-        if line.content != words:
-            line.update(words)
+    def say(self, selector: str, words: str | Content, *, layout: bool = False) -> None:
+        """Show words in one of the lines."""
+        say(self.query_one(selector, Static), words, layout=layout)
 
     def export_forms(self) -> dict[str, tuple[str, str]]:
         """Return what this screen can write to a file."""

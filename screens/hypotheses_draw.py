@@ -59,7 +59,7 @@ def _rows(screen: HypothesesScreen, place: Place) -> None:
     heats = [hypothesis_table.heat_of(trial, place.layer) for trial in screen.trials]
     table.show_strips(boxes(place.opened.tokens), place.position, heats)
     screen.query_one("#hypotheses-list").border_title = _plain(_title(screen, place))
-    screen.say("#hypotheses-said", _said(screen))
+    screen.say("#hypotheses-said", _said(screen), layout=True)
 
 
 def _ordered(screen: HypothesesScreen, trials: list[Trial], place: Place) -> list[Trial]:
@@ -152,7 +152,7 @@ def _why(screen: HypothesesScreen, place: Place) -> None:
         trial = screen.current
         words = "\n".join(hypotheses_text.tells(trial, screen.app.desk.tried(trial.place.source)))
     box.border_title = _tabs(screen, "why") or title
-    screen.say("#hypotheses-words", Content(inert_lines(words)))
+    screen.say("#hypotheses-words", Content(inert_lines(words)), layout=True)
 
 
 def _contrast(screen: HypothesesScreen) -> str:

@@ -12,6 +12,7 @@ from investigator.records import Feature
 from investigator.sources import Residual
 from investigator.tables import Table, marked, tables_of
 from investigator.text import inert, one_line
+from investigator.wire import Contrast, Find, Test
 from screens import feature_text
 from screens.why import provenance_lines
 
@@ -42,7 +43,19 @@ def line(saved: SavedAnswer) -> str:
     """Return what stands in a list for an answer: where, and of which prompt or about what."""
     subject = one_line(saved.prompt, 80) or _about(saved)
     failed = "failed: " if saved.error else "stopped: " if saved.cancelled else ""
-    return "  ".join(part for part in (f"{failed}{place(saved)}", subject) if part)
+    return "  ".join(part for part in (f"{failed}{place(saved)}", _asked(saved), subject) if part)
+
+
+def _asked(saved: SavedAnswer) -> str:
+    """Return the sentences that were asked about, which tell one answer about a prompt from another."""
+    match saved.question:
+        case Test():
+            return one_line(", ".join(saved.question.hypotheses), 60)
+        case Contrast():
+            return f"{one_line(saved.question.left, 30)} against {one_line(saved.question.right, 30)}"
+        case Find():
+            return one_line(saved.question.text, 60)
+    return ""
 
 
 def _about(saved: SavedAnswer) -> str:

@@ -112,7 +112,7 @@ def test_p_values_fit_their_column(p: float | None, shown: str) -> None:
 def test_marks_are_one_cell_and_bars_rise(marks: Marks) -> None:
     from rich.cells import cell_len
 
-    for name in Marks.__dataclass_fields__:
+    for name in Marks.__struct_fields__:
         mark = getattr(marks, name)
         assert name in {"bars", "at_least"} or cell_len(mark) == 1
     assert len(set(marks.bars)) == len(marks.bars) == cell_len(marks.bars)

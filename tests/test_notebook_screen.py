@@ -342,3 +342,5 @@ async def test_a_contrast_opens_as_text() -> None:
         await made.press("enter")
         await made.until(lambda: isinstance(made.app.screen, TextViewer))
         await made.shows("ships")
+        await made.press("escape", "tab")
+        await made.until(lambda: any("ports against ships" in title for title in titles(made.app)))

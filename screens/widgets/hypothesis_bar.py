@@ -19,6 +19,7 @@ from screens import control_plot, score_words
 from screens.app import InvestigatorApp
 from screens.bench_place import Place
 from screens.desk import row_of
+from screens.saying import say
 from screens.sentence import Sentence, parse
 from screens.widgets import strip_plot
 from screens.widgets.inert_input import InertInput
@@ -147,9 +148,9 @@ class HypothesisBar(Vertical, can_focus=True):
     def redraw(self) -> None:
         """Bring result and background up to date."""
         if self.is_mounted:
-            self.query_one("#hypothesis-result", Static).update(self._result())
-            self.query_one("#hypothesis-background", Static).update(self._background())
-            self.query_one("#hypothesis-controls", Static).update(self._controls())
+            say(self.query_one("#hypothesis-result", Static), self._result())
+            say(self.query_one("#hypothesis-background", Static), self._background())
+            say(self.query_one("#hypothesis-controls", Static), self._controls())
 
     def on_resize(self) -> None:
         """Draw the background to its width."""

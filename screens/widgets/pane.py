@@ -256,7 +256,7 @@ class Pane(Vertical):
             line.display = bool(said)
         if state.words != self._words:
             self._words = state.words
-            self.query_one(".state", Static).update(f" {state.words}")
+            self.query_one(".state", Static).update(f" {state.words}", layout=False)
         colour = _colour(state.name)
         self.update_classes({f"-{name}": colour == name for name in COLOURS}, animate=False)
 
