@@ -253,7 +253,7 @@ def test_the_work_command_builds_them_and_a_fresh_engine_finds_them(tmp_path: Pa
 
     made = l2el.make_bench(tmp_path / "bench")
     engine = WorkEngine(made.file, Settings())
-    asked = {
+    asked: dict[str, str | int | float | bool] = {
         "workbench": str(made.file),
         "reader": "",
         "ship": False,

@@ -175,15 +175,15 @@ def test_the_interval_resamples_phrasings_and_background_together() -> None:
     for _ in range(200):
         ways, places = random.integers(0, 3, 3).tolist(), random.integers(0, 20, 20).tolist()
         slow.append(slow_gap(values.tolist(), table.tolist(), ways, places))
-    low, high = intervals.gap_interval(values, table, 7, draws=200)
+    low, high = intervals.GapBootstrap(table, 7, draws=200).interval(values)
     assert (low, high) == pytest.approx(tuple(np.percentile(slow, [2.5, 97.5])), abs=1e-12)
 
 
 def test_an_interval_is_the_same_for_a_seed_and_holds_the_gap() -> None:
     values, table = draw(3, seed=5) + 2, draw(3, 512, seed=6)
-    low, high = intervals.gap_interval(values, table, 3)
-    assert intervals.gap_interval(values, table, 3) == (low, high)
-    assert intervals.gap_interval(values, table, 4) != (low, high)
+    low, high = intervals.GapBootstrap(table, 3).interval(values)
+    assert intervals.GapBootstrap(table, 3).interval(values) == (low, high)
+    assert intervals.GapBootstrap(table, 4).interval(values) != (low, high)
     assert low <= float(np.median(values)) - middle(table).mean() <= high
 
 
@@ -191,7 +191,7 @@ def test_a_paired_interval_is_narrower_than_two_apart_where_sides_move_together(
     table = draw(1, 512, seed=1) * 3
     left, right = (np.array([5.0]), table), (np.array([1.0]), table + 0.01 * draw(1, 512, seed=2))
     low, high = intervals.difference_interval(left, right, 0)
-    alone = [intervals.gap_interval(*side, 0) for side in (left, right)]
+    alone = [intervals.GapBootstrap(behind, 0).interval(here) for here, behind in (left, right)]
     assert low <= 4.0 <= high + 0.01
     assert high - low < 0.1 * ((alone[0][1] - alone[0][0]) + (alone[1][1] - alone[1][0]))
 

@@ -45,11 +45,6 @@ class GapBootstrap:
         return _percentiles(np.median(values[self._ways], axis=1) - self._means)
 
 
-def gap_interval(values: Floats, background: Floats, seed: int, draws: int = DRAWS) -> tuple[float, float]:
-    """Return the interval of a gap from scores `[phrasings]` here and `[phrasings, n]` over the background."""
-    return GapBootstrap(background, seed, draws).interval(values)
-
-
 def difference_interval(
     left: tuple[Floats, Floats], right: tuple[Floats, Floats], seed: int, draws: int = DRAWS
 ) -> tuple[float, float]:
