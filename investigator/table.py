@@ -35,7 +35,7 @@ def number(value: float | None, digits: int = 3, sign: bool = False) -> str:
 
 def share(value: float) -> str:
     """Return a share as a percentage with two significant digits."""
-    return f"{value * 100:.2g}%"
+    return f"{float(f'{value * 100:.2g}'):g}%"
 
 
 def marked(tokens: Sequence[str], first: int, end: int | None = None) -> str:
