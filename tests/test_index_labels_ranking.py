@@ -137,7 +137,9 @@ def test_without_an_index_the_method_is_refused_and_the_others_go_on(tmp_path: P
 
 def test_a_half_built_or_broken_index_is_told_and_the_ranking_is_exact(engine: Any) -> None:
     folder = tools.building(engine, sources=8).folder
+    rank(engine, method="index", limit=3)
     (folder / label_card.CARD).unlink()
+    assert list(engine.first(engine.resolve(RankLabels(l2el.at(engine)))[0])) == []
     fresh = tiny.make_engine(type("Bench", (), {"file": engine.file}))
     events, result = rank(fresh, limit=3)
     assert result.stage == "exact"

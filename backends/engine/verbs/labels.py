@@ -74,6 +74,8 @@ def first(engine: WorkbenchEngine, verb: RankLabels) -> Iterator[Event]:
     if not ranking.index_is_open():
         return
     ranking.open_index()
+    if ranking.index is None:
+        return  # it has been taken away, or is being made again; the ranking itself says so
     _activations(engine, reader, verb, ranking.table)
     yield from ranking.estimated()
 
