@@ -74,6 +74,9 @@ class Ranking:
             return
         try:
             self.index = index_of(self.engine, self.reader, self.fingerprint)
+            if self.index is not None and self.index.card.identity.texts != len(self.prepared.ids):
+                self.index = None
+                raise WorkbenchError("The label index holds another number of labels.", AGAIN)
         except WorkbenchError as error:
             if self.verb.method == "index":
                 raise
