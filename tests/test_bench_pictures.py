@@ -1,10 +1,11 @@
-"""Two pictures: the bench answered at 140x45 with a hypothesis, and at 80x24."""
+"""A few pictures: the bench answered and the hypotheses at both sizes, the corpus at 80x24."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from bench_pilot import NARROW, WIDE, answered, settings, text, until
+from judged_backend import JudgedBackend
 
 from fake_backend import FakeBackend
 from screens.app import InvestigatorApp
@@ -38,3 +39,26 @@ def test_the_bench(snap_compare: Compare, size: tuple[int, int]) -> None:
 
     app = InvestigatorApp(backend.connect, None, settings())
     assert snap_compare(app, terminal_size=size, run_before=ask)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_the_hypotheses(snap_compare: Compare, size: tuple[int, int]) -> None:
+    async def ask(pilot: Any) -> None:
+        await until(pilot, lambda: answered(pilot, "labels"))
+        await pilot.press("H", "n", *"ports", "enter", "n", *"wrong", "enter")
+        await until(pilot, lambda: "supported" in text(pilot) and "baseline" in text(pilot))
+        await pilot.pause()
+
+    app = InvestigatorApp(JudgedBackend((1, 3)).connect, None, settings())
+    assert snap_compare(app, terminal_size=size, run_before=ask)
+
+
+def test_the_corpus(snap_compare: Compare) -> None:
+    async def ask(pilot: Any) -> None:
+        await until(pilot, lambda: answered(pilot, "labels"))
+        await pilot.press("C", "slash", *"ships", "enter", "down")
+        await until(pilot, lambda: "recall .94" in text(pilot))
+        await pilot.pause()
+
+    app = InvestigatorApp(JudgedBackend().connect, None, settings())
+    assert snap_compare(app, terminal_size=NARROW, run_before=ask)
