@@ -30,7 +30,7 @@ TOP = 20
 """Best positions whose share is found, before one a context is kept."""
 LENGTHS = range(4, 9)
 """Tokens of a sentence."""
-_SAMPLE = 8192
+_SAMPLE = 4096
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,7 +27,8 @@ def corrections(known: Tensor, errors: Tensor, wanted: Tensor) -> Tensor:
 
 
 def _unit(inputs: Tensor) -> Tensor:
-    return inputs / inputs.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    found: Tensor = inputs / inputs.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return found
 
 
 def _kernel(left: Tensor, right: Tensor) -> Tensor:

@@ -67,7 +67,8 @@ class Probe:
     def _gradients(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return scores `[n]` and their gradients `[n, d]`, float32 on the processor."""
         subject, slots = self._subject, self.reader.slots
-        with torch.enable_grad():
+        # Whoever drives this may be in inference mode, where nothing can be differentiated.
+        with torch.inference_mode(False), torch.enable_grad():
             x = inputs.clone().requires_grad_()
             soft = self._soft(x)
             text = subject.embed(torch.tensor(self.ids)).detach().to(subject.dtype).expand(len(x), -1, -1)

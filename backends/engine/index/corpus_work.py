@@ -13,7 +13,7 @@ from backends.engine.index.corpus_card import CorpusCard, read_card
 from backends.engine.index.corpus_index import CorpusIndex
 from backends.engine.index.corpus_job import make_build
 from backends.engine.index.corpus_reading import Reading
-from backends.engine.readers.reader import open_reader
+from backends.engine.readers.reader import open_reader, readers_by_layer
 from investigator import settings
 from investigator.overrides import overridden
 from investigator.records import Figure
@@ -49,10 +49,11 @@ def build(verb: Work) -> Iterator[Progress | Figure | str]:
 
 
 def _calibrated(engine: WorkbenchEngine, made: Build) -> Iterator[Progress | Figure]:
-    """Measure once how much a search finds, for each reader of the index's layers."""
+    """Measure once how much a search finds, for the default reader of each of the index's layers."""
     index = CorpusIndex.open(made.folder, made.subject)
-    for name, entry in engine.workbench.readers.items():
-        if entry.subject != made.subject.name or entry.layer not in made.recipe.layers or not entry.sae:
+    for layer, name in readers_by_layer(engine, made.subject.name).items():
+        entry = engine.workbench.readers[name]
+        if layer not in made.recipe.layers or not entry.sae:
             continue
         reader = open_reader(engine, name)
         if corpus_calibration.read(index, reader) is None:

@@ -50,7 +50,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--calibrate",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="measure how much a search finds, once a reader (default: --calibrate)",
+        help="measure how much a search finds, once a layer (default: --calibrate)",
     )
     common.add_backend(parser, elsewhere=False)
     common.add_output(parser)
