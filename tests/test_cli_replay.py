@@ -196,8 +196,8 @@ def record(bench: tiny.Tiny, *more: str) -> None:
     assert run("features", *place) == 0
     assert run("labels", *place, "--limit", "5") == 0
     if more:
-        assert run("explain", *place, "--samples", "3", "--max-tokens", "3", "--seed", "3") == 0
-        assert run("test", PROMPT, "a capital", "a food", "--session", "s") == 0
+        assert run("explain", *place, "--samples", "3", "--max-tokens", "3", "--no-controls") == 0
+        assert run("test", PROMPT, "a capital", "--as-typed", "--session", "s") == 0
         assert run("lens", *place) == 0
         assert run("feature", "1", "--session", "s") == 0
 
