@@ -13,6 +13,7 @@ from torch import Tensor
 
 import tiny
 from backends.engine.likelihood import Plan, grid_table, make_plan, pair_scores, score_many, score_pairs
+from backends.engine.likelihood.routes import walks
 from backends.engine.likelihood.trie import make_trie
 
 Texts = list[tuple[int, ...]]
@@ -109,6 +110,8 @@ class Counting:
     """A subject that counts what goes through its body: tokens by their whole beginning, and soft prompts."""
 
     def __init__(self, subject: Any) -> None:
+        # The check of the family, once a model, is not counted.
+        assert walks(subject)
         self._subject = subject
         self.prefixes = 0
         self.passes = 0

