@@ -120,15 +120,18 @@ def _input(here: Setting, source: int) -> Tensor:
         return here.reader.mapper.inputs(vector[None].to(here.subject.device, torch.float32))[0].cpu()
 
 
-def _search(here: Setting, index: LabelIndex, source: int, known: Tensor) -> Iterator[object]:
-    """Do everything that a ranking by gap does, from the activation to the best candidates' exact scores."""
+def _search(here: Setting, index: LabelIndex, source: int, known: Tensor) -> Iterator[int]:
+    """Do everything that a ranking by gap does, from the activation to the best candidates' exact scores.
+
+    Yields the number of sentences scored so far, after each model step.
+    """
     soft, input = here.soft(source), _input(here, source)
     index.first(input)
-    yield None
+    yield 0
     refiner = index.refiner(here.reader, input, soft, by_score=False)
-    yield None
+    yield 0
     candidates = index.card.gap.candidates
     for done in rescore(here.subject, soft, here.ids, refiner, index.means, candidates=candidates):
         if done is not None:
             known[done[0]] = True
-        yield done
+        yield int(known.sum())
