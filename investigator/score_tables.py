@@ -83,6 +83,7 @@ def of_ranking(labels: Labels) -> Iterator[Table]:
         ("supported", "" if labels.supported is None else str(labels.supported)),
         ("recall of the index", "" if labels.recall is None else share(labels.recall)),
         ("share of the trie computed", "" if labels.visited is None else share(labels.visited)),
+        ("note", labels.note),
     )
     rows = tuple(row for row in known if row[1])
     if len(rows) > 1:

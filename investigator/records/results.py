@@ -120,6 +120,8 @@ class Labels(Record, frozen=True, tag_field="result", tag="labels"):
     """Share of the trie's nodes that were computed for this answer."""
     supported: int | None = None
     """How many labels of the whole ranking are called supported."""
+    note: str = ""
+    """What changed how it was computed: an index that cannot be used, batches halved for want of memory."""
 
 
 class Explanations(Record, frozen=True, tag_field="result", tag="explain"):

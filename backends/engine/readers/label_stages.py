@@ -57,6 +57,7 @@ class Ranking:
         """Which texts may stand in the answer, where not all may."""
         self._tied = 0
         """Texts that are not in the answer and lie within 1e-4 of its last row."""
+        self._notes: dict[str, None] = {}
         self._last = time.monotonic()
 
     # The index
@@ -138,7 +139,13 @@ class Ranking:
         """Return the answer."""
         found = self.table.result(self.verb, self._stage, only=self._only)
         ties = found.ties + self._tied
-        return msgspec.structs.replace(found, recall=self._recall, visited=self._visited, ties=ties)
+        self._note(self.trouble)
+        note = "; ".join(self._notes)
+        return msgspec.structs.replace(found, recall=self._recall, visited=self._visited, ties=ties, note=note)
+
+    def _note(self, said: str) -> None:
+        if said:
+            self._notes[said] = None
 
     def _stream(self, message: str, *, now: bool = False) -> Iterator[Event]:
         if not now and time.monotonic() - self._last <= PAUSE:
@@ -182,6 +189,7 @@ class Ranking:
     def _all(self, soft: torch.Tensor) -> Iterator[Event | None]:
         for done in score_prepared(self.reader.subject, soft, self.prepared):
             self.table.take(done.texts.numpy(), done.scores[0].numpy())
+            self._note(done.note)
             yield from self._stream("scoring labels")
             yield None
         self._stage, self._recall = "exact", None
@@ -232,6 +240,7 @@ class Ranking:
             yield from self._stream("proving the best")
             yield None
         assert found is not None
+        self._note(found.note)
         self._only, self._tied = valid[best], len(found.tied)
         self._stage, self._recall = "proven", None
 
