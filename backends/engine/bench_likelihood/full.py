@@ -16,6 +16,7 @@ from torch import Tensor
 
 from backends.engine.bench_likelihood.loop import Done, best_batch, cached_loop_scores, loop_scores
 from backends.engine.bench_likelihood.operations import node_operations
+from backends.engine.bench_likelihood.pace import in_time
 from backends.engine.bench_likelihood.setting import SOURCES, Setting, setting
 from backends.engine.bench_likelihood.turns import Product, Side, race, spread
 from backends.engine.likelihood import GridScores, Ids, score_many
@@ -45,9 +46,12 @@ def measure(engine: WorkbenchEngine, *, sources: int = SOURCES) -> Iterator[Figu
     product = Product(here.subject.device)
     batches = _batches(here)
     shares = torch.randperm(len(here.ids), generator=torch.Generator().manual_seed(0)).chunk(sources)
-    rounds = [_round(here, source, shares[source].tolist(), batches, product) for source in range(len(shares))]
-    loop = f"transformers loop, {batches[0]} rows a batch; {_WORDS}"
-    cached = f"the same with the soft prompt cached, {batches[1]} rows a batch; {_WORDS}"
+    rounds = in_time(
+        "full", range(len(shares)), lambda source: _round(here, source, shares[source].tolist(), batches, product)
+    )
+    words = f"{len(rounds)} sources, beside each a random {len(shares)}th of one pass"
+    loop = f"transformers loop, {batches[0]} rows a batch; {words}"
+    cached = f"the same with the soft prompt cached, {batches[1]} rows a batch; {words}"
     yield spread("full_ranking_ratio", (r.loop / r.ours for r in rounds), "times", ">= 4", loop)
     yield spread("full_ranking_ratio_cached", (r.cached / r.ours for r in rounds), "times", ">= 2", cached)
     needed, peak = node_operations(here), product.rate
@@ -58,9 +62,6 @@ def measure(engine: WorkbenchEngine, *, sources: int = SOURCES) -> Iterator[Figu
     yield spread("cached_loop_seconds", (r.cached for r in rounds), "s")
     worst = max(r.difference for r in rounds)
     yield Figure("max_abs_difference", worst, "nats per token", "<= 1e-4", compared_with="one text at a time, plain")
-
-
-_WORDS = "one pass, a random share beside each source"
 
 
 def facts(here: Setting) -> Iterator[Figure]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from backends.engine.bench_likelihood.first_answer import ASKED, first_answers
 from backends.engine.bench_likelihood.loop import best_batch, loop_scores
+from backends.engine.bench_likelihood.pace import in_time
 from backends.engine.bench_likelihood.sentences import COUNT
 from backends.engine.bench_likelihood.setting import SOURCES, Setting, setting
 from backends.engine.bench_likelihood.turns import Side, race, spread
@@ -58,9 +59,9 @@ def measure(
     yield from figures(index.card, index.folder, sum(index.card.seconds.values()))
     some = here.ids[:: max(1, len(here.ids) // 512)]
     batch = best_batch(lambda rows: loop_scores(here.other, here.soft(0)[0], some, rows))
-    rounds = [_round(here, index, source, batch) for source in range(sources)]
+    rounds = in_time("indexed", range(sources), lambda source: _round(here, index, source, batch))
     loop = f"transformers loop over all, {batch} rows a batch; {_SHARE} random sentences beside each source"
-    found = f"full rankings of {sources} sources, by gap; {index.card.gap.candidates} sentences scored exactly"
+    found = f"full rankings of {len(rounds)} sources, by gap; {index.card.gap.candidates} sentences scored exactly"
     yield spread("indexed_top50_ratio", (r.loop / r.ours for r in rounds), "times", ">= 50", loop)
     yield spread("indexed_top50_seconds", (r.ours for r in rounds), "s")
     recall = [r.recall for r in rounds]

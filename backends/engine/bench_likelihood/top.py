@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from backends.engine.bench_likelihood.loop import best_batch, loop_scores
+from backends.engine.bench_likelihood.pace import in_time
 from backends.engine.bench_likelihood.setting import SOURCES, Setting, setting
 from backends.engine.bench_likelihood.turns import Side, race, spread
 from backends.engine.likelihood import TIE, Top, top_k
@@ -48,13 +49,13 @@ class _Round:
 def measure(engine: WorkbenchEngine, *, sources: int = SOURCES) -> Iterator[Figure]:
     """Measure the exact top 50 under several sources, in turns with the loop; no candidates seed the threshold."""
     here = setting(engine)
-    for source in range(SOURCES, SOURCES + _MEANS):
+    for source in range(SOURCES, SOURCES + max(0, _MEANS + 1 - len(here.tables))):
         here.table(source)
     by_score, by_made = score_bounds(here.plan), gap_bounds(here.plan, _only_made(here))
     some = here.ids[:: max(1, len(here.ids) // 512)]
     batch = best_batch(lambda rows: loop_scores(here.other, here.soft(0)[0], some, rows))
-    rounds = [_round(here, source, batch, (by_score, by_made)) for source in range(sources)]
-    loop = f"transformers loop over all, {batch} rows a batch; {_SHARE} random sentences beside each source"
+    rounds = in_time("top", range(sources), lambda source: _round(here, source, batch, (by_score, by_made)))
+    loop = f"transformers loop over all, {batch} rows a batch; {_SHARE} random sentences beside {len(rounds)} sources"
     yield spread("top50_ratio", (r.loop / r.score for r in rounds), "times", ">= 12", loop)
     yield spread("top50_visited_share", (r.score_share for r in rounds), "of nodes")
     yield spread("top50_seconds", (r.score for r in rounds), "s")
