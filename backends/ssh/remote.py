@@ -103,7 +103,7 @@ class Remote(Backend):
             tries += 1
 
     async def cancel(self, id: str) -> None:
-        """Stop a question."""
+        """Stop a question, over a new link where the old one broke."""
         backend = await self._ready()
         try:
             await backend.cancel(id)
@@ -116,8 +116,12 @@ class Remote(Backend):
             await (await self._ready()).acknowledge(id)
 
     async def status(self) -> ServerStatus:
-        """Return what the backend is doing."""
-        return await (await self._ready()).status()
+        """Return what the backend is doing, over a new link where the old one broke."""
+        backend = await self._ready()
+        try:
+            return await backend.status()
+        except Disconnected:
+            return await (await self._ready(backend)).status()
 
     async def aclose(self) -> None:
         """Give the lease back and close the tunnel; the backend lingers for the next client."""
