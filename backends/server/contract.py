@@ -20,9 +20,8 @@ _REFUSALS = {
     "413": f"more than {limits.REQUEST_BYTES} bytes",
     "429": f"more than {limits.QUESTIONS_PER_CLIENT} questions of one client under way",
 }
-_SAID = {"type": "object", "required": ["kind", "message", "mend"], "properties": {}}
-for _name in _SAID["required"]:
-    _SAID["properties"][_name] = {"type": "string"}  # type: ignore[index]
+_WORDS = ("kind", "message", "mend")
+_SAID = {"type": "object", "required": list(_WORDS), "properties": {name: {"type": "string"} for name in _WORDS}}
 
 
 @cache

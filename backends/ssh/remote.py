@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 from backends.base import Backend
 from backends.client import SocketBackend
@@ -16,6 +17,7 @@ from investigator.errors import BackendError, Disconnected
 from investigator.settings import Settings
 from investigator.wire import Event, Handshake, Question, ServerStatus
 
+T = TypeVar("T")
 LEASE = 600.0
 """Seconds that the far backend keeps a silent client's work: a link may be down for minutes."""
 WAITS = (0.1, 0.5, 1.0, 2.0, 5.0)
@@ -56,7 +58,8 @@ class Remote(Backend):
             if self._backend is not None and self._backend is not dead and self.tunnel.stands:
                 return self._backend
             if self._backend is not None:
-                await self._forget(self._backend)
+                # The lease is kept: the work goes on over there.
+                await self._backend.abandon()
             self._backend = None
             if not self.tunnel.stands or dead is not None:
                 await asyncio.to_thread(self.tunnel.open, silent=True)
@@ -64,17 +67,17 @@ class Remote(Backend):
             await self._backend.keep_lease()
             return self._backend
 
-    async def _forget(self, backend: SocketBackend) -> None:
-        """Close a broken link without giving the lease back: the work goes on over there."""
-        await backend.abandon()
-
-    async def handshake(self, *, wait: bool = False) -> Handshake:
-        """Return who is there, over a new link where the old one broke."""
+    async def _mended(self, call: Callable[[SocketBackend], Awaitable[T]]) -> T:
+        """Make a call that may be made twice, over a new link where the old one broke."""
         backend = await self._ready()
         try:
-            return await backend.handshake(wait=wait)
+            return await call(backend)
         except Disconnected:
-            return await (await self._ready(backend)).handshake(wait=wait)
+            return await call(await self._ready(backend))
+
+    async def handshake(self, *, wait: bool = False) -> Handshake:
+        """Return who is there."""
+        return await self._mended(lambda backend: backend.handshake(wait=wait))
 
     async def ask(self, question: Question, *, start: int = 0) -> AsyncIterator[Event]:
         """Ask; over a cut link the stream goes on with the event after the last that came, none twice.
@@ -103,12 +106,8 @@ class Remote(Backend):
             tries += 1
 
     async def cancel(self, id: str) -> None:
-        """Stop a question, over a new link where the old one broke."""
-        backend = await self._ready()
-        try:
-            await backend.cancel(id)
-        except Disconnected:
-            await (await self._ready(backend)).cancel(id)
+        """Stop a question."""
+        await self._mended(lambda backend: backend.cancel(id))
 
     async def acknowledge(self, id: str) -> None:
         """Let a question's events be forgotten; where the link is down its lease will do that."""
@@ -116,12 +115,8 @@ class Remote(Backend):
             await (await self._ready()).acknowledge(id)
 
     async def status(self) -> ServerStatus:
-        """Return what the backend is doing, over a new link where the old one broke."""
-        backend = await self._ready()
-        try:
-            return await backend.status()
-        except Disconnected:
-            return await (await self._ready(backend)).status()
+        """Return what the backend is doing."""
+        return await self._mended(lambda backend: backend.status())
 
     async def aclose(self) -> None:
         """Give the lease back and close the tunnel; the backend lingers for the next client."""
