@@ -46,13 +46,29 @@ class SaeEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Folder with latents.safetensors and contexts, relative to the file; may be empty."""
 
 
+ReaderKind = Literal["soft_prompt", "nla", "oracle", "latentqa", "selfie", "patchscopes"]
+UNTRAINED = ("selfie", "patchscopes")
+"""Kinds that need no files: every subject has them at every layer, also without an entry."""
+
+
 class ReaderEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[readers.NAME]`: something that turns a source into a distribution over text."""
 
     subject: str
     layer: int
-    path: str
-    kind: Literal["soft_prompt"] = "soft_prompt"
+    """Block whose output it reads; -1: any, and the question says which."""
+    path: str = ""
+    """Folder relative to the file, or a hub id; empty for kinds that need no files."""
+    kind: ReaderKind = "soft_prompt"
+    base: str = ""
+    """Folder or hub id of the model that an adapter belongs to; empty: the subject itself."""
+    reconstructor: str = ""
+    """Folder or hub id of the model that turns a text back into an activation (AR); may be empty."""
+    revision: str = ""
+    dtype: str = ""
+    """Of the weights that it loads; empty: `backend.dtype`."""
+    injection: dict[str, str | int | float | bool] = {}
+    """Fields of its InjectionSpec that differ from its files: prompt, question, block, operation, scale, slots, ..."""
     sae: str = ""
     """The SAE whose labels it was trained on and ranks."""
     default: bool = False
@@ -121,6 +137,13 @@ def _check_references(workbench: Workbench) -> None:
     for name, reader in workbench.readers.items():
         if reader.sae:
             _check_named(f"[readers.{name}] sae", reader.sae, workbench.saes)
+        if not reader.path and reader.kind not in UNTRAINED:
+            raise WorkbenchError(
+                f"[readers.{name}] names no path, and a reader of kind {reader.kind!r} has files.",
+                "Give `path`: its folder, or a hub id.",
+            )
+        if "@" in name:
+            raise WorkbenchError(f"[readers.{name}] holds @, which stands before a layer.", "Give it another name.")
 
 
 def _check_named(where: str, name: str, table: dict[str, SubjectEntry] | dict[str, SaeEntry]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from investigator.records.base import Likely, Record
-from investigator.records.score import Score, Wording
+from investigator.records.score import Fidelity, Score, Wording
 
 Status = Literal["ok", "warning", "error"]
 
@@ -55,6 +55,8 @@ class ExplanationRow(Record, frozen=True, tag_field="row", tag="explanation"):
     """Place in the MMR order, 1 first; 0 while drawing."""
     verbatim: bool = False
     """Whether it is a label of the reader's training set word for word."""
+    fidelity: Fidelity | None = None
+    """How much of the activation the text brings back; None where the reader has no reconstructor."""
 
     @property
     def key(self) -> str:

@@ -65,3 +65,33 @@ class Score(Record, frozen=True):
     fdr: float | None = None
     """Empirical false discovery rate of a ranking down to this row; None outside rankings."""
     error: str | None = None
+
+
+class FidelityControl(Record, frozen=True):
+    """What the reconstruction of something else gets at the same activation."""
+
+    name: str
+    """mean vector, random text, shuffled words."""
+    cosine: float
+    fve: float
+    count: int = 1
+    """Number of texts behind the means."""
+
+
+class Fidelity(Record, frozen=True):
+    """How much of an activation comes back when a reconstructor reads the text alone; no number without its controls.
+
+    A verbalizer and a reconstructor that were trained together can agree on a code that people misread: `shuffled
+    words` says how much of the number rests on the words alone, and the score by another reader whether others agree.
+    """
+
+    fve: float | None = None
+    """`fve_kitft_rawvar`: 1 - 2 (1 - cosine) / `variance`; 0 is what the mean of all directions gets, 1 is exact."""
+    cosine: float | None = None
+    """`cos_rt`: cosine of AR(text) and the activation."""
+    controls: tuple[FidelityControl, ...] = ()
+    variance: float | None = None
+    """The baseline of `fve`: variance of the layer's directions, 1 - |mean unit vector|^2."""
+    baseline: str = ""
+    """What the variance was computed from."""
+    error: str | None = None
