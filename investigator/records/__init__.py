@@ -37,6 +37,8 @@ from investigator.records.rows import (
 )
 from investigator.records.score import (
     Control,
+    Fidelity,
+    FidelityControl,
     Score,
     Verdict,
     Wording,
@@ -53,6 +55,8 @@ __all__ = [
     "Feature",
     "FeatureRow",
     "Features",
+    "Fidelity",
+    "FidelityControl",
     "Figure",
     "Found",
     "HitRow",
