@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Literal, Protocol
 
 from investigator.provenance import Provenance, WorkbenchSummary
@@ -21,6 +22,10 @@ class Backend(Protocol):
 
     def ask(self, question: Question, *, start: int = 0) -> AsyncIterator[Event]:
         """Ask (idempotent by id) and stream its events from number `start` on; leaving the iterator only detaches."""
+        ...
+
+    def file(self, id: str, *, start: int = 0) -> AsyncIterator[bytes]:
+        """Stream the file that goes with an answer, from byte `start` on."""
         ...
 
     async def cancel(self, id: str) -> None:
@@ -73,6 +78,9 @@ class Engine(Protocol):
         """Yield what a resolved verb of the model lane can say at once, within milliseconds, before it queues there."""
         ...
 
-    def run(self, verb: Verb) -> Iterator[Event | None]:
-        """Do a resolved verb: Progress and Partial events, then one Finished; raise InvestigatorError on failure."""
+    def run(self, verb: Verb) -> Iterator[Event | Path | None]:
+        """Do a resolved verb: Progress and Partial events, then one Finished; raise InvestigatorError on failure.
+
+        A path is a file that goes with the answer; whoever drives the engine deletes it when the question is dropped.
+        """
         ...

@@ -110,6 +110,19 @@ class SocketBackend(Backend):
                 for line in filter(None, lines):
                     yield _read_event(line)
 
+    async def file(self, id: str, *, start: int = 0) -> AsyncIterator[bytes]:
+        """Stream the file that goes with an answer, from byte `start` on; raise Disconnected where the link breaks."""
+        self._check_open()
+        try:
+            async with self._http.stream("GET", f"/questions/{quote(id, safe='')}/file?from={start}") as response:
+                if response.status_code != 200:
+                    await response.aread()
+                    raise _refusal(response)
+                async for chunk in response.aiter_raw():
+                    yield chunk
+        except httpx.TransportError as error:
+            raise Disconnected("The link broke while a file was fetched.", _AGAIN) from error
+
     async def cancel(self, id: str) -> None:
         """Stop a question within one model step; harmless where it is not known."""
         await self._send("POST", f"/questions/{quote(id, safe='')}/cancel", missing_is_fine=True)

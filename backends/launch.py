@@ -171,6 +171,11 @@ class Local(Backend):
         async for event in (await self._renewed(backend)).ask(question):
             yield event
 
+    async def file(self, id: str, *, start: int = 0) -> AsyncIterator[bytes]:
+        """Stream the file that goes with an answer, from byte `start` on."""
+        async for chunk in (await self._ready()).file(id, start=start):
+            yield chunk
+
     async def cancel(self, id: str) -> None:
         """Stop a question; harmless where the backend died, because its work died too."""
         with contextlib.suppress(Disconnected):

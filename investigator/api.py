@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -23,10 +24,10 @@ from investigator.loop import BackgroundLoop
 from investigator.overrides import overridden
 from investigator.prompt import Prompt
 from investigator.provenance import WorkbenchSummary
-from investigator.records import Checkup, Contrasted, Feature, Found, Opened, Tested
+from investigator.records import Checkup, Contrasted, Feature, Fetched, Found, Opened, Tested
 from investigator.settings import Settings
 from investigator.sources import Source
-from investigator.wire import CheckWorkbench, Contrast, Find, Handshake, Open, ShowFeature, Test, Verb, Work
+from investigator.wire import CheckWorkbench, Contrast, Fetch, Find, Handshake, Open, ShowFeature, Test, Verb, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -217,6 +218,16 @@ class Investigator:
     def work(self, command: str, **arguments: str | int | float | bool) -> Answer:
         """Run a long command, such as `evaluate pocket`, in a child of the backend."""
         return self.ask(Work(command, arguments))
+
+    def fetch(self, verb: Fetch, file: str | Path, watch: Callable[[int, int], None] | None = None) -> Fetched:
+        """Write a prompt's activations into a .safetensors file here; nothing else lets activations travel.
+
+        The tensors are `layer.L`, float32 `[positions, width]`. `watch` is called with the bytes so far and in all.
+        Nothing is recorded. Raises BadInput where they are too many or the file cannot be written.
+        """
+        from investigator import fetching
+
+        return self._loop.run(fetching.fetch(self._asker.backend, verb, Path(file).expanduser(), watch))
 
     # -- what is there ------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from investigator import targets
@@ -13,6 +14,7 @@ from investigator.records import (
     ExplanationRow,
     Explanations,
     Features,
+    Fetched,
     LabelRow,
     Labels,
     Lens,
@@ -23,7 +25,7 @@ from investigator.records import (
     Token,
 )
 from investigator.sources import Residual
-from investigator.wire import Explain, RankLabels, ShowFeatures, ShowLens, Verb
+from investigator.wire import Explain, Fetch, RankLabels, ShowFeatures, ShowLens, Verb
 
 if TYPE_CHECKING:
     from investigator.api import Investigator
@@ -183,6 +185,11 @@ class Prompt:
         return self._bench.contrast(
             left, right or left, self.source(token, layer), second, reader=reader, templates=templates, seed=seed
         )
+
+    def fetch_activations(self, file: str | Path, layers: Sequence[int] = ()) -> Fetched:
+        """Write the residual stream of every layer, or of those named, into a .safetensors file (`layer.L`)."""
+        ids = tuple(token.id for token in self.opened.tokens)
+        return self._bench.fetch(Fetch(ids, self.opened.subject, tuple(layers)), file)
 
     def lens(self, token: targets.Token = -1, *, k: int = 5) -> Lens:
         """Return the logit lens at every layer for one token."""

@@ -12,6 +12,7 @@ from investigator.records import (
     ExplanationRow,
     Feature,
     FeatureRow,
+    Fetched,
     Figure,
     Found,
     HitRow,
@@ -118,9 +119,17 @@ def tables_of(result: Result | None, rows: Sequence[Row] = (), tokens: Sequence[
             return _opened(result)
         case Feature():
             return _page(result)
+        case Fetched():
+            return [_fetched(result)]
     found: tuple[Row, ...] = _rows(result) or tuple(rows)
     spread = [table for row in found if isinstance(row, HypothesisRow) for table in _spread(row, tokens)]
     return [*rows_table(found), *_summary(result), *score_tables.behind(found), *spread]
+
+
+def _fetched(fetched: Fetched) -> Table:
+    layers = ", ".join(map(str, fetched.layers))
+    shape = f"{fetched.positions} x {fetched.width}"
+    return Table("Activations", ("layers", ">shape", ">bytes"), ((layers, shape, f"{fetched.bytes:,}"),))
 
 
 def _rows(result: Result | None) -> tuple[Row, ...]:

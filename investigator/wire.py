@@ -148,6 +148,17 @@ class CheckWorkbench(Record, frozen=True, tag_field="verb", tag="doctor"):
     """Check that the workbench's parts fit together."""
 
 
+class Fetch(Record, frozen=True, tag_field="verb", tag="fetch"):
+    """Write a prompt's activations into a file; the only question whose answer lets activations travel."""
+
+    token_ids: tuple[int, ...]
+    """The whole prompt, special tokens included."""
+    subject: str = ""
+    """Empty: the workbench's first."""
+    layers: tuple[int, ...] = ()
+    """Block indices; empty: all."""
+
+
 class Work(Record, frozen=True, tag_field="verb", tag="work"):
     """A long command run by a child of the backend: train, evaluate, index."""
 
@@ -159,7 +170,18 @@ class Work(Record, frozen=True, tag_field="verb", tag="work"):
 
 
 Verb = (
-    Open | ShowFeatures | ShowFeature | RankLabels | Explain | Test | Contrast | Find | ShowLens | CheckWorkbench | Work
+    Open
+    | ShowFeatures
+    | ShowFeature
+    | RankLabels
+    | Explain
+    | Test
+    | Contrast
+    | Find
+    | ShowLens
+    | CheckWorkbench
+    | Fetch
+    | Work
 )
 
 
@@ -175,6 +197,8 @@ class Question(Record, frozen=True):
     priority: int = 0
     """Higher runs first."""
     protocol: int = PROTOCOL
+    detached: bool = False
+    """Whether it goes on without its client, its events kept on disk, until it is done or cancelled."""
 
 
 class Accepted(Record, frozen=True, tag_field="event", tag="accepted"):

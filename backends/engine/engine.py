@@ -27,6 +27,7 @@ from investigator.wire import (
     Contrast,
     Event,
     Explain,
+    Fetch,
     Find,
     Open,
     RankLabels,
@@ -49,6 +50,7 @@ _VERBS: dict[type[Any], str] = {
     Find: "find",
     ShowLens: "lens",
     CheckWorkbench: "doctor",
+    Fetch: "fetch",
 }
 """From a verb to its module under `backends.engine.verbs`, imported when first asked, so that a start stays short."""
 
@@ -143,9 +145,9 @@ class WorkbenchEngine:
         if hasattr(module, "first"):
             yield from module.first(self, verb)
 
-    def run(self, verb: Verb) -> Iterator[Event | None]:
+    def run(self, verb: Verb) -> Iterator[Event | Path | None]:
         """Do a resolved verb: Progress and Partial events, then one Finished; raise InvestigatorError on failure."""
-        events: Iterator[Event | None] = self._module(verb).run(self, verb)
+        events: Iterator[Event | Path | None] = self._module(verb).run(self, verb)
         return events
 
     def _module(self, verb: Verb) -> Any:

@@ -21,6 +21,7 @@ from investigator.wire import (
     PROTOCOL,
     Contrast,
     Explain,
+    Fetch,
     Find,
     Open,
     RankLabels,
@@ -59,7 +60,7 @@ def of(engine: WorkbenchEngine, verb: Verb) -> Provenance:
 def subject_of(engine: WorkbenchEngine, verb: Verb) -> str:
     """Return the name of the subject that a resolved verb asks about."""
     match verb:
-        case Open():
+        case Open() | Fetch():
             return verb.subject
         case ShowFeature():
             return engine.workbench.saes[verb.sae].subject

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from backends.server import limits
+from backends.server import files, limits
 from backends.server.encoding import log
 from backends.server.journal import Journal
 from backends.server.refusals import Refused, read_lease, read_question
@@ -25,6 +25,7 @@ def make_app(service: Service) -> Starlette:
         ("GET", "/handshake", routes.handshake),
         ("POST", "/questions", routes.ask),
         ("GET", "/questions/{id}/events", routes.events),
+        ("GET", "/questions/{id}/file", routes.file),
         ("POST", "/questions/{id}/cancel", routes.cancel),
         ("POST", "/questions/{id}/acknowledge", routes.acknowledge),
         ("POST", "/leases", routes.lease),
@@ -63,6 +64,13 @@ class Routes:
         """Replay a question's events from a number on, then follow them."""
         start = _start(request)
         return _stream(self._service.questions.journal(request.path_params["id"]), start)
+
+    async def file(self, request: Request) -> Response:
+        """Give out the file that goes with an answer, from a byte on."""
+        start, journal = _start(request), self._service.questions.journal(request.path_params["id"])
+        if journal.file is None or not journal.ended:
+            raise Refused("No file goes with this question's answer.", "Only an answered `fetch` has one.", 404)
+        return files.stream(journal.file, start)
 
     async def cancel(self, request: Request) -> Response:
         """Cancel a question."""

@@ -57,6 +57,9 @@ def document() -> dict[str, Any]:
             "/questions/{id}/events": {
                 "get": _route("replay and follow", {"200": _events(event)}, ["400", "404"], _id(), _number("from"))
             },
+            "/questions/{id}/file": {
+                "get": _route("the file of an answer", {"200": _bytes()}, ["400", "404"], _id(), _number("from"))
+            },
             "/questions/{id}/cancel": {"post": _route("cancel", _nothing("204"), ["404"], _id())},
             "/questions/{id}/acknowledge": {"post": _route("forget", _nothing("204"), ["409"], _id())},
             "/leases": {"post": _route("take or renew", _json(lease), ["400", "413"], body=lease)},
@@ -90,6 +93,10 @@ def _json(schema: Any) -> dict[str, Any]:
 def _events(event: Any) -> dict[str, Any]:
     # One event a line; OpenAPI has no word for that, so the schema is that of a line.
     return {"description": "events, one a line", "content": {"application/x-ndjson": {"schema": event}}}
+
+
+def _bytes() -> dict[str, Any]:
+    return {"description": "the bytes", "content": {"application/octet-stream": {"schema": {"type": "string"}}}}
 
 
 def _nothing(code: str) -> dict[str, Any]:

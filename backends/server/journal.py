@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Literal
 
 from backends.server import limits
+from backends.worklog import Keeper
 from investigator.wire import Question, Running
 
 
 class Journal:
     """One question's events; only the event loop touches it."""
 
-    def __init__(self, question: Question, verb: str) -> None:
+    def __init__(self, question: Question, verb: str, keeper: Keeper | None = None) -> None:
         self.question = question
+        self.file: Path | None = None
+        """What goes with the answer; it is deleted when the journal is dropped."""
+        self._keeper = keeper
         self.ended = False
         """Whether the last event is here."""
         self.bytes = 0
@@ -31,9 +36,16 @@ class Journal:
         self.bytes += len(line)
         self.count = n + 1
         self.ended = last
+        if self._keeper is not None:
+            self._keeper.write(line, last)
         if self.bytes > limits.QUESTION_BYTES and len(self._lines) > 2:
             self._shorten()
         self.wake()
+
+    def drop(self) -> None:
+        """Delete what lies on disk for this question."""
+        if self.file is not None:
+            self.file.unlink(missing_ok=True)
 
     def _shorten(self) -> None:
         accepted, newest = self._lines.popleft(), self._lines.pop()

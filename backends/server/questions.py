@@ -9,15 +9,23 @@ from backends.server.encoding import name_of
 from backends.server.journal import Journal
 from backends.server.refusals import Refused
 from backends.server.tasks import Task
+from backends.worklog import Keeper
 from investigator.wire import Question, Running
 
 
 class Questions:
     """All questions that are known here; only the event loop touches it."""
 
-    def __init__(self, submit: Callable[[Task], None], cancel: Callable[[Task, str], None]) -> None:
+    def __init__(
+        self,
+        submit: Callable[[Task], None],
+        cancel: Callable[[Task, str], None],
+        keep: Callable[[Question], Keeper | None] = lambda question: None,
+    ) -> None:
+        """`keep` gives what writes a detached question's events to disk."""
         self._submit = submit
         self._cancel = cancel
+        self._keep = keep
         self._open: dict[str, Task] = {}
         self._ended: dict[str, Journal] = {}
         """In the order in which they ended, oldest first."""
@@ -34,7 +42,8 @@ class Questions:
             return self._same(known, question)
         self._supersede(question)
         self._make_room(question.client)
-        task = Task(question, Journal(question, name_of(question.verb)))
+        keeper = self._keep(question) if question.detached else None
+        task = Task(question, Journal(question, name_of(question.verb), keeper))
         self._open[question.id] = task
         self._submit(task)
         return task.journal
@@ -84,15 +93,28 @@ class Questions:
             self._cancel(self._open[id], reason)
 
     def cancel_client(self, client: str, reason: str) -> None:
-        """Cancel everything of one client."""
+        """Cancel everything of one client that needs its client."""
         for task in self._of(client):
-            self._cancel(task, reason)
+            if not task.question.detached:
+                self._cancel(task, reason)
 
     def acknowledge(self, id: str) -> None:
         """Forget an ended question; Refused (409) where it has not ended; harmless where it is not known."""
         if id in self._open:
             raise Refused("The question has not ended, so its events cannot be forgotten.", "Cancel it first.", 409)
-        self._ended.pop(id, None)
+        self._drop(id)
+
+    def _drop(self, id: str) -> int:
+        journal = self._ended.pop(id, None)
+        if journal is None:
+            return 0
+        journal.drop()
+        return journal.bytes
+
+    def clear(self) -> None:
+        """Drop every ended question: the process is on its way out."""
+        for id in tuple(self._ended):
+            self._drop(id)
 
     def ended(self, task: Task) -> None:
         """Move an ended question to those kept, and drop the oldest of them beyond the bounds."""
@@ -100,7 +122,7 @@ class Questions:
         self._ended[task.question.id] = task.journal
         size = sum(journal.bytes for journal in self._ended.values())
         while len(self._ended) > 1 and (len(self._ended) > limits.KEPT_QUESTIONS or size > limits.KEPT_BYTES):
-            size -= self._ended.pop(next(iter(self._ended))).bytes
+            size -= self._drop(next(iter(self._ended)))
 
     def running(self) -> tuple[Running, ...]:
         """Return all questions as the status route shows them."""

@@ -164,6 +164,9 @@ class Scheduler:
             event = next(task.steps)
         except StopIteration:
             raise InvestigatorError(f"`{name_of(task.verb)}` ended without a result.", "Ask it again.") from None
+        if isinstance(event, Path):
+            task.journal.file = event
+            return True
         if event is None or not self._outbox.send(task, event):
             return True
         task.close()

@@ -92,13 +92,14 @@ async def _live(options: argparse.Namespace, settings: Settings, place: Place) -
     listener = rendezvous.listen(place, badge)
     children = Children(arguments_for(options.workbench, options.engine, settings), place.log.parent / "children")
     log_file = options.log or "the terminal of the backend"
-    service = Service(engine_maker(options, settings), children.run, settings, badge, log_file)
+    service = Service(engine_maker(options, settings), children.run, settings, badge, log_file, place.socket)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, service.closing.set)
     log.info("%s serves %s at %s", badge.build, options.workbench, place.socket)
     gc.disable()
     collecting = asyncio.create_task(_collect_later(service))
     await live(service, listener)
+    service.questions.clear()
     collecting.cancel()
     log.info("bye")
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from backends import worklog
 from backends.base import Engine
 from backends.rendezvous import Badge
 from backends.server import limits
@@ -19,6 +20,7 @@ from backends.server.questions import Questions
 from backends.server.refusals import Refused
 from backends.server.scheduler import About, Child, Scheduler
 from backends.server.tasks import Task
+from backends.worklog import Begun, Keeper
 from investigator import __version__
 from investigator.settings import Settings
 from investigator.wire import PROTOCOL, Handshake, Question, ServerStatus
@@ -28,14 +30,21 @@ class Service:
     """What the routes act on; made and used on the event loop."""
 
     def __init__(
-        self, make_engine: Callable[[], Engine], child: Child, settings: Settings, badge: Badge, log_file: Path | str
+        self,
+        make_engine: Callable[[], Engine],
+        child: Child,
+        settings: Settings,
+        badge: Badge,
+        log_file: Path | str,
+        socket: Path | str = "",
     ) -> None:
         self.closing = asyncio.Event()
         """Set when the process is to end."""
         self.scheduler = Scheduler(make_engine, child, log_file, self._on_end)
-        self.questions = Questions(self.scheduler.submit, self.scheduler.cancel)
+        self.questions = Questions(self.scheduler.submit, self.scheduler.cancel, self._keeper)
         self.leases = Leases(settings.backend.lease, self._on_lease_end)
         self._badge = badge
+        self._socket = socket
         self._started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self._linger = settings.backend.linger
         self._idle_since = time.monotonic()
@@ -65,9 +74,19 @@ class Service:
     def ask(self, question: Question) -> Journal:
         """Begin a question or find it, and keep its client's lease going."""
         journal = self.questions.ask(question)
-        self.leases.touch(question.client)
+        if not question.detached:
+            self.leases.touch(question.client)
         self._note_use()
         return journal
+
+    def _keeper(self, question: Question) -> Keeper | None:
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        try:
+            return Keeper(Begun(question, str(self._socket), self._badge.nonce, now))
+        except OSError as error:
+            raise Refused(
+                f"Nothing can be written to {worklog.folder()}: {error.strerror}.", "Make room there."
+            ) from error
 
     def status(self) -> ServerStatus:
         """Say what is going on."""

@@ -23,7 +23,7 @@ class Task:
         self.verb: Verb = question.verb
         self.lane: Lane | None = None
         """Known once the verb is resolved."""
-        self.steps: Iterator[Event | None] | None = None
+        self.steps: Iterator[Event | Path | None] | None = None
         self.stop: str | None = None
         """Why it is to be cancelled; set by any thread, obeyed by the owner before its next step."""
         self.arrival = 0

@@ -13,7 +13,7 @@ from typing import TypeVar
 from backends.base import Backend
 from backends.client import SocketBackend
 from backends.ssh.tunnel import Tunnel
-from investigator.errors import BackendError, Disconnected
+from investigator.errors import BackendDied, Disconnected
 from investigator.settings import Settings
 from investigator.wire import Event, Handshake, Question, ServerStatus
 
@@ -84,6 +84,28 @@ class Remote(Backend):
 
         Raises Disconnected where the backend itself died after it had begun to answer, or the link stays down.
         """
+        stream = self._taken_up(
+            lambda backend, at: backend.ask(question, start=at), lambda event, _: event.n + 1, start=start
+        )
+        async for event in stream:
+            yield event
+
+    async def file(self, id: str, *, start: int = 0) -> AsyncIterator[bytes]:
+        """Stream the file that goes with an answer; over a cut link it goes on with the byte after the last."""
+        stream = self._taken_up(
+            lambda backend, at: backend.file(id, start=at), lambda chunk, at: at + len(chunk), start=start
+        )
+        async for chunk in stream:
+            yield chunk
+
+    async def _taken_up(
+        self,
+        stream: Callable[[SocketBackend, int], AsyncIterator[T]],
+        after: Callable[[T, int], int],
+        *,
+        start: int,
+    ) -> AsyncIterator[T]:
+        """Yield a stream whole: where the link breaks, what comes after the last piece is asked for over a new one."""
         give_up, tries, nonce = time.monotonic() + self._patience, 0, ""
         backend: SocketBackend | None = None
         while True:
@@ -91,14 +113,16 @@ class Remote(Backend):
                 backend = await self._ready(backend)
                 found = (await backend.handshake()).nonce
                 if nonce and found != nonce and start > 0:
-                    raise BackendError(
+                    raise BackendDied(
                         "The backend over there was started anew, and what it was answering is lost.", "Ask again."
                     )
                 nonce = found
-                async for event in backend.ask(question, start=start):
-                    give_up, tries, start = time.monotonic() + self._patience, 0, event.n + 1
-                    yield event
+                async for piece in stream(backend, start):
+                    give_up, tries, start = time.monotonic() + self._patience, 0, after(piece, start)
+                    yield piece
                 return
+            except BackendDied:
+                raise
             except Disconnected:
                 if time.monotonic() > give_up:
                     raise

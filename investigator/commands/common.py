@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -119,6 +120,12 @@ def add_rows(parser: argparse.ArgumentParser, orders: tuple[str, ...], limit: in
         "--filter", default="", metavar="WORDS", help="words that a label must hold, rate<0.01, z>3, ..."
     )
     parser.add_argument("--limit", type=int, default=limit, metavar="N", help=f"rows (default: {limit})")
+
+
+def confirmed(question: str) -> bool:
+    """Ask a yes-or-no question on the terminal; anything but yes is no."""
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def prompt_of(options: Options) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from investigator import settings
 from investigator.commands.common import Options, prompt_of
-from investigator.commands.progress import Meter
+from investigator.commands.progress import Meter, bar
 from investigator.events import Answer
+from investigator.records import Fetched
 from investigator.sources import Residual, Source
 from investigator.targets import Token
-from investigator.wire import Verb
+from investigator.wire import Fetch, Verb
 
 if TYPE_CHECKING:
     from investigator import api
@@ -30,6 +32,13 @@ class Desk:
         """Ask, with progress shown."""
         try:
             return self.bench.ask(verb, self._meter.watch)
+        finally:
+            self._meter.clear()
+
+    def fetch(self, verb: Fetch, file: Path) -> Fetched:
+        """Bring a prompt's activations into a file, with progress shown."""
+        try:
+            return self.bench.fetch(verb, file, lambda came, size: self._meter.note(f"{bar(came, size)} bytes"))
         finally:
             self._meter.clear()
 

@@ -185,6 +185,17 @@ class Checkup(Record, frozen=True, tag_field="result", tag="doctor"):
     rows: tuple[CheckRow, ...]
 
 
+class Fetched(Record, frozen=True, tag_field="result", tag="fetch"):
+    """Activations of a prompt, written on the backend's machine into a file that `/questions/{id}/file` gives out."""
+
+    subject: str
+    layers: tuple[int, ...]
+    positions: int
+    width: int
+    bytes: int
+    """Size of the file: float32 `[positions, width]` for every layer, as safetensors."""
+
+
 class Worked(Record, frozen=True, tag_field="result", tag="job"):
     """The end of a long command."""
 
@@ -193,4 +204,17 @@ class Worked(Record, frozen=True, tag_field="result", tag="job"):
     message: str = ""
 
 
-Result = Opened | Features | Feature | Labels | Explanations | Tested | Contrasted | Found | Lens | Checkup | Worked
+Result = (
+    Opened
+    | Features
+    | Feature
+    | Labels
+    | Explanations
+    | Tested
+    | Contrasted
+    | Found
+    | Lens
+    | Checkup
+    | Fetched
+    | Worked
+)
