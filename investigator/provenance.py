@@ -70,6 +70,21 @@ class ReaderSummary(Record, frozen=True):
     labels: int = 0
 
 
+class MapSummary(Record, frozen=True):
+    """A linear map from one subject's layer to another's."""
+
+    name: str
+    kind: str
+    source: str
+    source_layer: int
+    target: str
+    target_layer: int
+    cosine: float | None = None
+    """Held-out cosine."""
+    note: str = ""
+    """Why it cannot be used, or that it is underdetermined."""
+
+
 class WorkbenchSummary(Record, frozen=True):
     """What is loaded, by name."""
 
@@ -80,3 +95,4 @@ class WorkbenchSummary(Record, frozen=True):
     readers: tuple[ReaderSummary, ...] = ()
     example: str = ""
     """A prompt worth a first look."""
+    maps: tuple[MapSummary, ...] = ()

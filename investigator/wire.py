@@ -137,6 +137,34 @@ class Find(Record, frozen=True, tag_field="verb", tag="find"):
     seed: int = 0
 
 
+class Compare(Record, frozen=True, tag_field="verb", tag="compare"):
+    """Let one model's readers say what another model's activation or direction holds, through a linear map."""
+
+    source: Source
+    """Any of model A."""
+    map: str = ""
+    """Empty: the workbench's first map from the source's subject and layer."""
+    wash: float = 0.5
+    """Weight w of the background b in the washed column: unit((1 - w) d + w b); 0 leaves the column out."""
+    readers: tuple[str, ...] = ()
+    """Readers of model B at the map's target; empty: all of them."""
+    own: str = ""
+    """Reader of model A; empty: the default one at the source's layer."""
+    methods: tuple[Literal["drawn", "labels"], ...] = ("drawn", "labels")
+    """`drawn`: texts that a reader writes; `labels`: the best of the reader's label set by gap."""
+    samples: int = 16
+    temperature: float = 1.0
+    top_p: float = 0.9
+    max_tokens: int = 32
+    keep: int = 3
+    """Texts a reading keeps, best first; agreement is their mean cosine."""
+    others: int = 8
+    """How many other sources' own texts lift is reckoned against; 0: no lift."""
+    controls: bool = False
+    """Whether the controls are read too: another source, the mean, random directions, a permuted map, another text."""
+    seed: int = 0
+
+
 class ShowLens(Record, frozen=True, tag_field="verb", tag="lens"):
     """Read the logit lens at every layer for one position."""
 
@@ -178,6 +206,7 @@ Verb = (
     | Test
     | Contrast
     | Find
+    | Compare
     | ShowLens
     | CheckWorkbench
     | Fetch

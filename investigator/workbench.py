@@ -83,6 +83,13 @@ class CorpusEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Folder of the index, relative to the file."""
 
 
+class MapEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[maps.NAME]`: a linear map between two subjects that `investigator train map` made."""
+
+    path: str
+    """Folder of the map, relative to the file; subjects and layers stand on its card."""
+
+
 class Workbench(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole workbench."""
 
@@ -91,6 +98,7 @@ class Workbench(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     saes: dict[str, SaeEntry] = {}
     readers: dict[str, ReaderEntry] = {}
     corpora: dict[str, CorpusEntry] = {}
+    maps: dict[str, MapEntry] = {}
     example: str = "The capital of France is Paris"
     heldout: str = ""
     """Folder with tune and test documents, for figures."""

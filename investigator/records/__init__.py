@@ -7,6 +7,7 @@ from investigator.records.base import (
 )
 from investigator.records.results import (
     Checkup,
+    Compared,
     Context,
     Contrasted,
     Explanations,
@@ -17,6 +18,7 @@ from investigator.records.results import (
     LabelNote,
     Labels,
     Lens,
+    MapFacts,
     Neighbour,
     Opened,
     Point,
@@ -26,6 +28,7 @@ from investigator.records.results import (
 )
 from investigator.records.rows import (
     CheckRow,
+    ComparedRow,
     ExplanationRow,
     FeatureRow,
     Figure,
@@ -33,6 +36,7 @@ from investigator.records.rows import (
     HypothesisRow,
     LabelRow,
     LensRow,
+    Reading,
     Row,
     Status,
 )
@@ -48,6 +52,8 @@ from investigator.records.score import (
 __all__ = [
     "CheckRow",
     "Checkup",
+    "Compared",
+    "ComparedRow",
     "Context",
     "Contrasted",
     "Control",
@@ -56,9 +62,9 @@ __all__ = [
     "Feature",
     "FeatureRow",
     "Features",
+    "Fetched",
     "Fidelity",
     "FidelityControl",
-    "Fetched",
     "Figure",
     "Found",
     "HitRow",
@@ -69,9 +75,11 @@ __all__ = [
     "Lens",
     "LensRow",
     "Likely",
+    "MapFacts",
     "Neighbour",
     "Opened",
     "Point",
+    "Reading",
     "Record",
     "Result",
     "Row",

@@ -7,6 +7,7 @@ from typing import Literal
 from investigator.records.base import Likely, Record, Token
 from investigator.records.rows import (
     CheckRow,
+    ComparedRow,
     ExplanationRow,
     FeatureRow,
     Figure,
@@ -173,6 +174,49 @@ class Tested(Record, frozen=True, tag_field="result", tag="test"):
     rows: tuple[HypothesisRow, ...]
 
 
+class MapFacts(Record, frozen=True):
+    """What a map between two models is, and what it is worth on held-out sentences."""
+
+    name: str
+    kind: str
+    """ridge or procrustes."""
+    source: str
+    """Subject of model A."""
+    source_layer: int
+    target: str
+    """Subject of model B."""
+    target_layer: int
+    sentences: int = 0
+    """Sentences that it was fitted on."""
+    penalty: float | None = None
+    """Ridge lambda; None for Procrustes."""
+    cosine: float | None = None
+    """Mean cosine of mapped and true vectors over held-out sentences."""
+    mean_cosine: float | None = None
+    """The same of the mean predictor, which knows nothing of the sentence."""
+    variance: float | None = None
+    """Share of the held-out variance about the mean predictor that is explained."""
+    permuted: float | None = None
+    """The same share for a map fitted on shuffled pairs."""
+    underdetermined: bool = False
+    """Whether there were fewer sentences than dimensions."""
+
+
+class Compared(Record, frozen=True, tag_field="result", tag="compare"):
+    """What model B's readers say of model A's vector, beside what model A's own reader says."""
+
+    map: MapFacts
+    wash: float
+    own: str
+    """Reader of model A."""
+    embedder: str
+    """What agreement was reckoned with; empty: nothing, for want of an embedder."""
+    others: int
+    """How many other sources stand behind lift and p."""
+    rows: tuple[ComparedRow, ...]
+    note: str = ""
+
+
 class Lens(Record, frozen=True, tag_field="result", tag="lens"):
     """The logit lens at every layer for one position."""
 
@@ -213,6 +257,7 @@ Result = (
     | Tested
     | Contrasted
     | Found
+    | Compared
     | Lens
     | Checkup
     | Fetched

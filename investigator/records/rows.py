@@ -112,6 +112,46 @@ class HitRow(Record, frozen=True, tag_field="row", tag="hit"):
         return f"{self.context}:{self.position}"
 
 
+class Reading(Record, frozen=True):
+    """What one reader says of one vector, and how well that agrees with what model A's own reader says."""
+
+    column: str
+    """own, native, mapped, washed, or a control's name."""
+    texts: tuple[str, ...] = ()
+    """Best first; model text."""
+    scores: tuple[Score, ...] = ()
+    """One a text."""
+    agreement: float | None = None
+    """Mean cosine of these texts' embeddings with those of model A's own texts."""
+    lift: float | None = None
+    """Agreement minus the mean agreement with the own texts of other sources (cross-model NLA, results)."""
+    p: float | None = None
+    """(1 + #other sources with at least this agreement) / (1 + n)."""
+    note: str = ""
+    """What is worth knowing, or why there is nothing to read."""
+    error: str | None = None
+
+
+class ComparedRow(Record, frozen=True, tag_field="row", tag="compared"):
+    """One reader of model B and one method, column by column."""
+
+    reader: str
+    method: str
+    """drawn or labels."""
+    readings: tuple[Reading, ...]
+    """own, native, mapped and washed."""
+    controls: tuple[Reading, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Return the identity by which partial rows replace each other."""
+        return f"{self.method}:{self.reader}"
+
+    def reading(self, column: str) -> Reading | None:
+        """Return the reading of a column or control, if there is one."""
+        return next((one for one in (*self.readings, *self.controls) if one.column == column), None)
+
+
 class LensRow(Record, frozen=True, tag_field="row", tag="lens"):
     """The logit lens at one layer."""
 
@@ -154,4 +194,4 @@ class Figure(Record, frozen=True, tag_field="row", tag="figure"):
         return self.name
 
 
-Row = FeatureRow | LabelRow | ExplanationRow | HypothesisRow | HitRow | LensRow | CheckRow | Figure
+Row = FeatureRow | LabelRow | ExplanationRow | HypothesisRow | HitRow | ComparedRow | LensRow | CheckRow | Figure
