@@ -165,6 +165,36 @@ class Compare(Record, frozen=True, tag_field="verb", tag="compare"):
     seed: int = 0
 
 
+class Intervene(Record, frozen=True, tag_field="verb", tag="intervene"):
+    """Change the residual stream at a place and see what follows, beside random directions of the same norm."""
+
+    source: Source
+    """The place: a token or span of a prompt at one layer, whose block output is changed."""
+    ablate: tuple[int, ...] = ()
+    """Latents taken away: each one's activation at every changed position times its decoder row, times the dose."""
+    sae: str = ""
+    """The SAE of `ablate`; empty: the one at the layer."""
+    add: Source | None = None
+    """Instead of `ablate`: any source of that subject; dose times what it holds beyond the layer's mean is added."""
+    later: bool = False
+    """Whether every later position is changed too, those of the continuation included."""
+    doses: tuple[float, ...] = ()
+    """Empty: 0, 0.5, 1 and 2 for an ablation, 0, 0.25, 0.5 and 1 for a direction."""
+    hypotheses: tuple[str, ...] = ()
+    """Sentences whose score downstream is followed."""
+    reader: str = ""
+    """Which reader scores them; empty: the default one at the first layer from the changed one on that has one."""
+    read_at: int | None = None
+    """Where they are scored; None: the last changed position for a reader at the changed layer, else the last one."""
+    continue_tokens: int = 16
+    """Tokens of the greedy continuation; 0: none."""
+    randoms: int = 5
+    """Random directions that stand beside every dose."""
+    top: int = 5
+    """Tokens shown whose probability rises most, and as many whose falls most."""
+    seed: int = 0
+
+
 class ShowLens(Record, frozen=True, tag_field="verb", tag="lens"):
     """Read the logit lens at every layer for one position."""
 
@@ -207,6 +237,7 @@ Verb = (
     | Contrast
     | Find
     | Compare
+    | Intervene
     | ShowLens
     | CheckWorkbench
     | Fetch

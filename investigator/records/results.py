@@ -8,6 +8,7 @@ from investigator.records.base import Likely, Record, Token
 from investigator.records.rows import (
     CheckRow,
     ComparedRow,
+    DoseRow,
     ExplanationRow,
     FeatureRow,
     Figure,
@@ -217,6 +218,30 @@ class Compared(Record, frozen=True, tag_field="result", tag="compare"):
     note: str = ""
 
 
+class Intervened(Record, frozen=True, tag_field="result", tag="intervene"):
+    """What a change of the residual stream does, dose by dose."""
+
+    subject: str
+    layer: int
+    positions: int
+    """How many positions of the prompt are changed."""
+    norm: float
+    """Mean L2 norm of the residual stream at those positions."""
+    next: tuple[Likely, ...]
+    """Most likely next tokens of the unedited run, with probabilities."""
+    continuation: str
+    """What the model writes on unedited."""
+    rows: tuple[DoseRow, ...]
+    reader: str = ""
+    read_layer: int = -1
+    read_at: int = -1
+    """Position at which hypotheses are scored; -1 where there are none."""
+    scores: tuple[float | None, ...] = ()
+    """Each hypothesis' score in the unedited run."""
+    note: str = ""
+    """What is worth knowing, e.g. that no latent to ablate fires there."""
+
+
 class Lens(Record, frozen=True, tag_field="result", tag="lens"):
     """The logit lens at every layer for one position."""
 
@@ -258,6 +283,7 @@ Result = (
     | Contrasted
     | Found
     | Compared
+    | Intervened
     | Lens
     | Checkup
     | Fetched

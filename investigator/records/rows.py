@@ -152,6 +152,55 @@ class ComparedRow(Record, frozen=True, tag_field="row", tag="compared"):
         return next((one for one in (*self.readings, *self.controls) if one.column == column), None)
 
 
+class Mover(Record, frozen=True):
+    """A next token whose probability an intervention changes."""
+
+    text: str
+    before: float
+    after: float
+
+
+class Shift(Record, frozen=True):
+    """How an intervention changes a hypothesis' score downstream, beside random directions of the same norm."""
+
+    text: str
+    score: float | None = None
+    """Nats per token with the change made."""
+    change: float | None = None
+    """The same minus the score without it."""
+    random: tuple[float, ...] = ()
+    """What random directions change it by, one a seed."""
+    error: str | None = None
+
+
+class DoseRow(Record, frozen=True, tag_field="row", tag="dose"):
+    """What one dose of an intervention does."""
+
+    dose: float
+    norm: float = 0.0
+    """Mean L2 norm of what is added over the changed positions of the prompt."""
+    kl: float | None = None
+    """KL(unedited || edited) of the next-token distribution after the prompt, in nats."""
+    random: tuple[float, ...] = ()
+    """The same for random directions of the same norm, one a seed."""
+    up: tuple[Mover, ...] = ()
+    """Tokens whose probability rises most, in probability."""
+    down: tuple[Mover, ...] = ()
+    continuation: str = ""
+    """What the model writes greedily."""
+    kept: int = 0
+    """How many tokens of the unedited continuation come first unchanged."""
+    random_continuations: tuple[str, ...] = ()
+    random_kept: tuple[int, ...] = ()
+    shifts: tuple[Shift, ...] = ()
+    error: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Return the identity by which partial rows replace each other."""
+        return f"{self.dose:.9g}"
+
+
 class LensRow(Record, frozen=True, tag_field="row", tag="lens"):
     """The logit lens at one layer."""
 
@@ -194,4 +243,4 @@ class Figure(Record, frozen=True, tag_field="row", tag="figure"):
         return self.name
 
 
-Row = FeatureRow | LabelRow | ExplanationRow | HypothesisRow | HitRow | ComparedRow | LensRow | CheckRow | Figure
+Row = FeatureRow | LabelRow | ExplanationRow | HypothesisRow | HitRow | ComparedRow | DoseRow | LensRow | CheckRow | Figure
