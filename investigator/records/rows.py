@@ -243,4 +243,15 @@ class Figure(Record, frozen=True, tag_field="row", tag="figure"):
         return self.name
 
 
-Row = FeatureRow | LabelRow | ExplanationRow | HypothesisRow | HitRow | ComparedRow | DoseRow | LensRow | CheckRow | Figure
+Row = (
+    FeatureRow
+    | LabelRow
+    | ExplanationRow
+    | HypothesisRow
+    | HitRow
+    | ComparedRow
+    | DoseRow
+    | LensRow
+    | CheckRow
+    | Figure
+)
