@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ LOG_BYTES = 2**20
 """A log larger than this is begun anew by the next backend."""
 spawned: dict[Path, int] = {}
 """Process ids of the backends that this process started, by socket."""
+_codes: dict[Path, int] = {}
+"""How the backends that this process started have ended last, by socket: a status, or a signal's number below 0."""
 
 
 class Target(NamedTuple):
@@ -73,12 +76,24 @@ def running(place: Place) -> bool:
         if not ended:
             return True
         del spawned[place.socket]
-        code = os.waitstatus_to_exitcode(status)
+        code = _codes[place.socket] = os.waitstatus_to_exitcode(status)
         if code > 0:  # a killed one is only started again
             raise BackendError(
                 f"The backend ended with status {code}. {_last_line(place.log)}", f"Its log: {place.log}"
             )
     return False
+
+
+def fate(socket: Path) -> str:
+    """Return in words how the backend that this process started at a socket ended; nothing where that is not known."""
+    _codes.pop(socket, None)
+    with contextlib.suppress(BackendError):
+        if running(rendezvous.place_of(socket)):
+            return ""
+    code = _codes.get(socket, 0)
+    if code == -signal.SIGKILL:
+        return "killed with SIGKILL, as systems do when memory runs out"
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}" if code else ""
 
 
 def _last_line(log: Path) -> str:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
+from investigator.deaths import Deaths
 from investigator.errors import Disconnected, InvestigatorError, Stopped, from_wire
 from investigator.events import Answer
 from investigator.wire import Event, Question, Verb
@@ -27,7 +28,10 @@ class Asker:
     def __init__(self, backend: Backend, recorder: Recorder | None) -> None:
         self.backend = backend
         self.recorder = recorder
+        self.deaths = Deaths()
         self._client = getattr(backend, "client", "") or f"c-{uuid.uuid4().hex}"
+        self._nonce = ""
+        """Of the backend that answers; another one's means that it died."""
 
     async def ask(self, verb: Verb, watch: Watch | None = None) -> Answer:
         """Ask and return an answer that has a result; raise what it ended with otherwise (see `checked`)."""
@@ -36,8 +40,26 @@ class Asker:
     async def answer(self, verb: Verb, watch: Watch | None = None) -> Answer:
         """Ask and return the answer, however it ended; `watch` sees it after every event.
 
-        A cancelled task cancels the question, waits for the rows that had come, and lets the recorder have them.
+        A cancelled task cancels the question, waits for the rows that had come, and lets the recorder have them. Where
+        the backend dies under it, it is asked once more; raises BackendError where that killed it twice.
         """
+        while True:
+            if refusal := self.deaths.refusal(verb):
+                raise refusal
+            try:
+                self._nonce = self._nonce or (await self.backend.handshake()).nonce
+                return await self._answer(verb, watch)
+            except Disconnected:
+                if not await self._died():
+                    raise
+                self.deaths.note(verb)
+
+    async def _died(self) -> bool:
+        """Whether another backend stands in the place of the one that was asked; raise where none can be had."""
+        before, self._nonce = self._nonce, (await self.backend.handshake()).nonce
+        return before != self._nonce
+
+    async def _answer(self, verb: Verb, watch: Watch | None) -> Answer:
         question = Question(id=uuid.uuid4().hex, client=self._client, verb=verb)
         answer = Answer(question.id)
         reading = asyncio.ensure_future(self._read(question, answer, watch))

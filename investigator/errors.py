@@ -6,6 +6,7 @@ InvestigatorError
 ├── ScoreError          a number could not be computed; never replaced by a default
 ├── BackendError        the backend cannot be reached, started or understood
 │   └── Disconnected    the link broke; answers already given are kept
+│       └── BackendDied another backend stands in the place of the one that was answering
 ├── StoreError          the session store cannot be read or written
 └── Stopped             the user cancelled
 """
@@ -64,6 +65,10 @@ class Disconnected(BackendError):
     """The link to the backend broke while an answer was on its way."""
 
     kind = "disconnected"
+
+
+class BackendDied(Disconnected):
+    """The backend died while an answer was on its way, and another one was started in its place."""
 
 
 class StoreError(InvestigatorError):

@@ -85,7 +85,7 @@ class Asking:
             bar.take(work, place)
 
     def again(self) -> None:
-        """Ask again what a broken link left unanswered."""
+        """Ask what no backend was there to answer; what broke off, the app's asker takes up."""
         bench = self.bench
         if bench.place is None:
             # A prompt that was entered while the backend loaded is on its way already.
@@ -94,9 +94,6 @@ class Asking:
                 bench.open_text(bench.prompt_bar.opened or (book.example if book else ""))
             return
         self.pane(bench.features)
-        for pane in (bench.labels, bench.explanations):
-            if pane.work is not None and pane.work.state == "disconnected":
-                self.pane(pane)
         self._wait()
 
     def place_of(self, work: Work) -> Place | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from backends.base import Backend
     from investigator.provenance import WorkbenchSummary
     from screens.app import InvestigatorApp
+    from screens.work import Work
 
 Connect = Callable[[], Awaitable["Backend"]]
 LinkState = Literal["starting", "loading", "ready", "failed", "lost"]
@@ -48,6 +49,10 @@ class Link:
         """What was loaded when the backend was last ready; stays known while it is started again."""
         self._lost = asyncio.Event()
         self._tries = 0
+        self._nonce = ""
+        """Of the backend that was last ready; another one's means that it died or was replaced."""
+        self._fate = ""
+        """How the backend before ended, in words, where that is known."""
 
     def lost(self) -> None:
         """Say that a stream broke, so that the link is made again now."""
@@ -80,9 +85,14 @@ class Link:
             raise BackendError(
                 hands.message or "The backend could not load the workbench.", "See `investigator doctor`."
             )
-        self._tries, self.book = 0, hands.workbench
+        died = bool(self._nonce) and hands.nonce != self._nonce
+        again = bool(self._nonce)
+        self._tries, self.book, self._nonce = 0, hands.workbench, hands.nonce
         self.app.asker.attach(self.backend)
+        taken_up = self.app.asker.take_up(died=died)
         self._say(Status("ready", "", "", hands))
+        if again:
+            self.app.tell(_came_back(taken_up, self._fate if died else None))
 
     async def _ready(self, backend: Backend) -> Handshake:
         hands = await backend.handshake()
@@ -107,6 +117,7 @@ class Link:
                     break
         except InvestigatorError:
             pass
+        self._fate = await asyncio.to_thread(_fate, self.backend)
         self._say(Status("lost", "the backend is gone; connecting again", "Answers already given stay."))
 
     async def _drop(self) -> None:
@@ -128,3 +139,23 @@ async def _set_within(event: asyncio.Event, seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def _fate(backend: Backend) -> str:
+    """Return how a backend that this app started has ended; nothing where that is not known."""
+    socket = getattr(backend, "socket", None)
+    if socket is None:
+        return ""
+    from backends.start import fate
+
+    return fate(socket)
+
+
+def _came_back(taken_up: list[Work], fate: str | None) -> str:
+    """Return what was lost and what is done about it; `fate` is None where only the link was cut."""
+    words = ", ".join(f"{work.name} {work.progress}".strip() for work in taken_up)
+    if fate is None:
+        return f"Connected again. {f'Going on with: {words}.' if words else 'Nothing was lost.'}"
+    said = f"The backend ended{f' ({fate})' if fate else ''} and was started anew."
+    lost = f"What it was answering is asked again: {words}." if words else "It was answering nothing."
+    return f"{said} {lost} Answers already given are kept."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections import OrderedDict
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from textual.message_pump import MessagePump
 
+from investigator.deaths import Deaths
 from investigator.errors import Disconnected, InvestigatorError
 from investigator.events import Answer
 from investigator.wire import Event, Failed, Question, Verb
@@ -75,6 +77,11 @@ class Work:
         step = self.answer.progress
         return f"{step.done:,}/{step.total:,}" if step and step.total else ""
 
+    def ask_anew(self) -> None:
+        """Forget what had come: the question goes to another backend, under an id of its own."""
+        self.question = msgspec.structs.replace(self.question, id=uuid.uuid4().hex)
+        self.answer = Answer(self.question.id)
+
     @property
     def failure(self) -> Failed | None:
         """Return what went wrong, as sentences."""
@@ -107,6 +114,13 @@ class Asker:
         """Active work by slot."""
         self.unrecorded: list[Work] = []
         """Questions asked while no session was open."""
+        self.deaths = Deaths()
+        self.lost: list[Work] = []
+        """Work that broke off when the link did, to be taken up again over the next one."""
+        self._newest: dict[str, Work] = {}
+        """The last work of each slot, whatever became of it."""
+        self._alone = asyncio.Lock()
+        """Held by a question under which the backend died before."""
         self._stored: OrderedDict[bytes, Answer] = OrderedDict()
 
     def attach(self, backend: Backend | None) -> None:
@@ -134,10 +148,35 @@ class Asker:
             work.end("done")
             listener.post_message(WorkChanged(work))
             return work
-        self.running[slot] = work
-        workers.start(self.app, f"ask:{slot}", self._run, work, exclusive=False)
-        self.tell(work)
+        self._newest[slot] = work
+        self._begin(work)
         return work
+
+    def _begin(self, work: Work) -> None:
+        work.state, work.problem = "waiting", self.deaths.refusal(work.verb)
+        if work.problem is not None:
+            self._finish(work, "error")
+            return
+        self.running[work.slot] = work
+        workers.start(self.app, f"ask:{work.slot}", self._run, work, exclusive=False)
+        self.tell(work)
+
+    def take_up(self, *, died: bool) -> list[Work]:
+        """Go on with what broke off, where nothing newer stands in its place; return what is under way again.
+
+        Where the backend died, its questions are counted and asked anew; where only the link was cut, their events are
+        read on from the last that came, and what the backend finished meanwhile is collected.
+        """
+        lost, self.lost = self.lost, []
+        if died:
+            self.deaths.note_all(work.verb for work in lost)
+        for work in lost:
+            if died:
+                work.ask_anew()
+        wanted = [work for work in lost if self._newest.get(work.slot) is work and work.slot not in self.running]
+        for work in wanted:
+            self._begin(work)
+        return wanted
 
     def stop(self, slot: str) -> bool:
         """Stop what a slot runs; return whether there was anything."""
@@ -183,19 +222,13 @@ class Asker:
 
     def _cancel(self, work: Work) -> None:
         if self.backend is not None:
-            workers.start(self.app, "cancel", _quietly, self.backend.cancel, work.id, exclusive=False)
+            workers.start(self.app, "cancel", _quietly, self.backend.cancel, work.question.id, exclusive=False)
 
     async def _run(self, work: Work) -> None:
         try:
-            await self.ready.wait()
-            assert self.backend is not None
-            work.state = "queued"
-            async for event in self._stream(work, self.backend):
-                self._apply(work, event)
+            await self._read(work)
         except Disconnected as problem:
-            work.problem = problem
-            self._finish(work, "disconnected")
-            self.app.link_lost()
+            self._lose(work, problem)
         except InvestigatorError as problem:
             work.problem = problem
             self._finish(work, "error")
@@ -206,8 +239,24 @@ class Asker:
         else:
             self._settle(work)
 
+    async def _read(self, work: Work) -> None:
+        suspect = self.deaths.suspects(work.verb)
+        async with self._alone if suspect else contextlib.nullcontext():
+            await self.ready.wait()
+            assert self.backend is not None
+            work.state = "queued"
+            async for event in self._stream(work, self.backend):
+                self._apply(work, event)
+
+    def _lose(self, work: Work, problem: Disconnected) -> None:
+        if work.active:
+            work.problem = problem
+            self.lost.append(work)
+            self._finish(work, "disconnected")
+        self.app.link_lost()
+
     def _stream(self, work: Work, backend: Backend) -> AsyncIterator[Event]:
-        events, recorder = backend.ask(work.question), self.app.recorder
+        events, recorder = backend.ask(work.question, start=work.answer.last + 1), self.app.recorder
         if recorder is not None:
             return recorder.record(work.question, events)
         self.unrecorded = [*self.unrecorded[1 - EARLIEST :], work]
@@ -245,8 +294,7 @@ class Asker:
         elif answer.error is not None:
             self._finish(work, "error")
         else:
-            work.problem = Disconnected("The backend stopped answering in the middle of this.", "It is asked again.")
-            self._finish(work, "disconnected")
+            self._lose(work, Disconnected("The backend stopped answering in the middle of this.", "It is asked again."))
 
     def _store(self, verb: Verb, answer: Answer) -> None:
         self._stored[msgspec.json.encode(verb)] = answer

@@ -15,6 +15,8 @@ from sessions.store import Store
 
 RETRY = 5.0
 """Seconds until what could not be saved is tried again."""
+BROKEN = 64
+"""Answers that broke off and may still be taken up again; the oldest beyond these are stored as they stand."""
 
 
 class Recorder:
@@ -51,8 +53,15 @@ class Recorder:
                     self._hand_over(question, answer, loop)
                 yield event
         finally:
-            if answer.ended or not answer.rows:
+            if answer.ended or answer.last < 0:
                 self._open.pop(question.id, None)
+            while len(self._open) > BROKEN:
+                self._break_off(next(iter(self._open)))
+
+    def _break_off(self, id: str) -> None:
+        question, answer = self._open.pop(id)
+        answer.cancelled = answer.cancelled or Cancelled("The stream broke off; these rows had arrived.")
+        self._hand_over(question, answer, None)
 
     def save(self, question: Question, answer: Answer) -> None:
         """Store an answer that was folded elsewhere; returns at once."""
@@ -105,10 +114,8 @@ class Recorder:
 
     def close(self) -> None:
         """Do as `aclose` does, without an event loop."""
-        for question, answer in tuple(self._open.values()):
-            answer.cancelled = answer.cancelled or Cancelled("The stream broke off; these rows had arrived.")
-            self._hand_over(question, answer, None)
-        self._open.clear()
+        for id in tuple(self._open):
+            self._break_off(id)
         self._writer.shutdown(wait=True)
         if self._timer is not None:
             self._timer.cancel()
