@@ -81,12 +81,23 @@ class SocketBackend(Backend):
         """
         named = question if question.client else msgspec.structs.replace(question, client=self.client)
         self._check_open()
-        self._keep(named.client)
+        if not named.detached:
+            self._keep(named.client)
+        content = msgspec.json.encode(named)
+        async for event in self._taken_up("POST", f"/questions?nonce={self.nonce}&from=", content, start):
+            yield event
+
+    async def follow(self, id: str, *, start: int = 0) -> AsyncIterator[Event]:
+        """Stream the events of a question that was asked before, from `start` on; BadInput where it is not known."""
+        async for event in self._taken_up("GET", f"/questions/{quote(id, safe='')}/events?from=", b"", start):
+            yield event
+
+    async def _taken_up(self, method: str, url: str, content: bytes, start: int) -> AsyncIterator[Event]:
         failures = 0
         while failures < ATTEMPTS:
             self._check_open()  # somebody who shares this link may have found it dead and closed it
             try:
-                async for event in self._stream(named, start):
+                async for event in self._stream(method, f"{url}{start}", content):
                     failures, start = 0, event.n + 1
                     yield event
                 return  # a stream that closes properly has nothing more to tell
@@ -98,9 +109,8 @@ class SocketBackend(Backend):
             await asyncio.sleep(0.02 * failures)
         raise Disconnected("The link to the backend broke again and again.", _AGAIN)
 
-    async def _stream(self, question: Question, start: int) -> AsyncIterator[Event]:
-        url = f"/questions?from={start}&nonce={self.nonce}"
-        async with self._http.stream("POST", url, content=msgspec.json.encode(question)) as response:
+    async def _stream(self, method: str, url: str, content: bytes) -> AsyncIterator[Event]:
+        async with self._http.stream(method, url, content=content) as response:
             if response.status_code != 200:
                 await response.aread()
                 raise _refusal(response)

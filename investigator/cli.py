@@ -35,6 +35,7 @@ COMMANDS = {
     "export": "export",
     "train": "train",
     "evaluate": "evaluate",
+    "work": "works",
     "index": "index",
     "bench": "bench",
     "serve": "serve",
@@ -132,7 +133,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; every foreseen failure is a sentence on standard error."""
     try:
         check_rooms(Path(__file__).resolve().parents[1])
-        options = parse(sys.argv[1:] if arguments is None else arguments)
+        given = sys.argv[1:] if arguments is None else arguments
+        options = parse(given)
+        options.given = list(given)
         code = _run(options)
         sys.stdout.flush()
     except InvestigatorError as error:

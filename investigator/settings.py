@@ -65,6 +65,8 @@ class Host(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     command: str = "investigator"
     """How the command is called there, as its shell reads it: `~/bench/bin/investigator`, or
     `uvx --from WHEEL investigator`."""
+    venv: str = ""
+    """A virtual environment there, whose `bin/investigator` is called instead of `command`."""
     workbench: str = ""
     """Opened there where nothing is named: a bundled name or a path on that machine; empty: its own setting."""
     forward: Literal["auto", "socket", "dial"] = "auto"

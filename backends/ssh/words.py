@@ -21,7 +21,16 @@ def host_of(settings: Settings, name: str) -> Host:
 
 def remote_line(host: Host, *arguments: str) -> str:
     """Return the line that the far side's shell reads; the command is the user's own, arguments are quoted."""
-    return " ".join([host.command, *map(shlex.quote, arguments)])
+    return " ".join([called(host), *map(shlex.quote, arguments)])
+
+
+def called(host: Host) -> str:
+    """Return how Investigator is called there: the named command, or the one in the named environment."""
+    if not host.venv:
+        return host.command
+    program = f"{host.venv.rstrip('/')}/bin/investigator"
+    # The far shell knows the home folder, so a leading ~ stays bare.
+    return f"~/{shlex.quote(program[2:])}" if program.startswith("~/") else shlex.quote(program)
 
 
 def master(destination: str, control: Path, line: str, *, silent: bool) -> list[str]:
@@ -40,6 +49,12 @@ def master(destination: str, control: Path, line: str, *, silent: bool) -> list[
 
 def _flags(options: Sequence[str]) -> list[str]:
     return [word for option in options for word in ("-o", option)]
+
+
+def plain(destination: str, line: str, *, silent: bool) -> list[str]:
+    """Return the command that runs a line there over a connection of its own, or over one that the user keeps."""
+    alive = _flags([f"ServerAliveInterval={ALIVE_SECONDS}", "ServerAliveCountMax=3"])
+    return ["ssh", "-T", *alive, *_flags(["BatchMode=yes"] if silent else []), "--", destination, line]
 
 
 def forward(destination: str, control: Path, local: Path, remote: str) -> list[str]:

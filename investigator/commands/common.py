@@ -55,6 +55,18 @@ def add_backend(parser: argparse.ArgumentParser, *, elsewhere: bool = True) -> N
         )
 
 
+def add_long(parser: argparse.ArgumentParser) -> None:
+    """Add where a long command runs, and whether it is waited for."""
+    group = parser.add_argument_group("where")
+    group.add_argument(
+        "--on", default="", metavar="HOST", help="run there, with files and folders of that machine (default: here)"
+    )
+    group.add_argument(
+        "--detach", action="store_true", help="print the work's id and leave; `investigator work` shows how it goes"
+    )
+    group.add_argument("--events", default="", metavar="ID", help=argparse.SUPPRESS)
+
+
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Add how the answer is printed."""
     parser.add_argument("--json", action="store_true", help="print one JSON object: result and provenance")

@@ -13,7 +13,7 @@ from investigator.commands import common
 from investigator.commands.common import Options
 from investigator.commands.figures import print_figures, print_worked
 from investigator.commands.progress import Meter
-from investigator.commands.work import Arguments, do
+from investigator.commands.work import Arguments, do, far_work, run_work
 from investigator.errors import BadInput
 from investigator.records import Worked
 
@@ -46,6 +46,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--out", default="", metavar="FILE", help="paper-tables: markdown file to write (default: print it)"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 (default: cpu)")
+    common.add_long(parser)
     common.add_output(parser)
 
 
@@ -53,6 +54,10 @@ def run(options: Options) -> int:
     """Measure, with a progress bar, and print the figures or the tables."""
     if options.what == "faults":
         return _faults(options)
+    if options.what == "paper-tables" and (options.on or options.detach) and not options.out:
+        raise BadInput("Tables that are made elsewhere or later need a file.", "Name one with --out.")
+    if options.on:
+        return far_work(options)
     named = options.workbench if options.what in KINDS else options.what
     file = workbench.locate(named).resolve()
     arguments: Arguments = {"workbench": str(file), "device": options.device, "dtype": "float32"}
@@ -61,8 +66,7 @@ def run(options: Options) -> int:
     if options.what == "paper-tables":
         return _tables(options, arguments, file)
     kind = options.what if options.what in KINDS else "pocket"
-    print_worked(cast(Worked, do(f"evaluate {kind}", arguments, folder=file.parent).result), json=options.json)
-    return 0
+    return run_work(options, f"evaluate {kind}", arguments, folder=file.parent)
 
 
 def _faults(options: Options) -> int:
@@ -70,6 +74,8 @@ def _faults(options: Options) -> int:
     from investigator.commands.faults.ground import QUICK, Counts
     from investigator.commands.faults.run import figures
 
+    if options.on or options.detach:
+        raise BadInput("Faults are made from this terminal.", "Leave --on and --detach out.")
     if options.times < 1:
         raise BadInput(f"Faults cannot be made {options.times} times.", "Give 1 or more.")
     meter = Meter()
@@ -88,8 +94,11 @@ def _tables(options: Options, arguments: Arguments, file: Path) -> int:
         out = Path(options.out).expanduser().absolute() if options.out else Path(folder) / "tables.md"
         if not out.parent.is_dir():
             raise BadInput(f"There is no folder {out.parent}.", "Make it, or name another file.")
-        worked = cast(Worked, do("evaluate paper-tables", arguments | {"out": str(out)}, folder=file.parent).result)
-        if options.json or options.out:
+        arguments |= {"out": str(out)}
+        if options.out:
+            return run_work(options, "evaluate paper-tables", arguments, folder=file.parent)
+        worked = cast(Worked, do("evaluate paper-tables", arguments, folder=file.parent).result)
+        if options.json:
             print_worked(worked, json=options.json)
         else:
             sys.stdout.write(out.read_text(encoding="utf-8"))

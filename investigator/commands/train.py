@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import cast
 
 from investigator.commands import common
 from investigator.commands.common import Options
-from investigator.commands.figures import print_worked
-from investigator.commands.work import do
+from investigator.commands.work import Arguments, far_work, run_work
 from investigator.errors import BadInput
-from investigator.records import Worked
 
 NAME = "train"
 HELP = "train a workbench's parts from a corpus: stage by stage, or all of them"
@@ -40,11 +37,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="go on from what --out holds; --no-resume refuses a folder that holds something (default: --resume)",
     )
+    common.add_long(parser)
     common.add_output(parser)
 
 
 def run(options: Options) -> int:
     """Run the stage with a progress bar, and print its figures."""
+    if options.on:
+        return far_work(options)
     out = Path(options.out).expanduser().absolute()
     if not options.resume and out.exists() and any(out.iterdir()):
         raise BadInput(f"The folder {out} is not empty.", "Name another, or leave --no-resume out to go on from it.")
@@ -52,7 +52,5 @@ def run(options: Options) -> int:
     if not corpus.is_dir():
         raise BadInput(f"There is no folder {corpus} to train from.", "Name the folder that holds the texts.")
     recipe = str(Path(options.recipe).expanduser().absolute()) if options.recipe else ""
-    arguments = {"corpus": str(corpus), "out": str(out), "recipe": recipe, "device": options.device}
-    answer = do(f"train {options.stage}", arguments | {"dtype": options.dtype}, folder=out)
-    print_worked(cast(Worked, answer.result), json=options.json)
-    return 0
+    arguments: Arguments = {"corpus": str(corpus), "out": str(out), "recipe": recipe, "device": options.device}
+    return run_work(options, f"train {options.stage}", arguments | {"dtype": options.dtype}, folder=out)

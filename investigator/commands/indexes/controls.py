@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import cast
 
 from investigator import settings, workbench
 from investigator.commands import common
 from investigator.commands.common import Options
-from investigator.commands.figures import print_worked
-from investigator.commands.work import do
+from investigator.commands.work import Arguments, far_work, run_work
 from investigator.errors import BadInput
-from investigator.records import Worked
 
 _FEWEST, _MOST = 20, 10_000
 """One in twenty must be more than none."""
@@ -27,15 +24,18 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--ship", action="store_true", help="write them into the reader's own folder (default: into the cache)"
     )
     common.add_backend(parser, elsewhere=False)
+    common.add_long(parser)
     common.add_output(parser)
 
 
 def run(options: Options) -> int:
     """Build them, with a progress bar; asked again after a stop it goes on."""
+    if options.on:
+        return far_work(options)
     if not _FEWEST <= options.vectors <= _MOST:
         raise BadInput(f"{options.vectors} random vectors cannot be used.", f"Choose from {_FEWEST} to {_MOST}.")
     file = workbench.locate(options.workbench or settings.load().app.workbench).resolve()
-    arguments = {
+    arguments: Arguments = {
         "workbench": str(file),
         "reader": options.reader,
         "ship": options.ship,
@@ -43,6 +43,4 @@ def run(options: Options) -> int:
         "device": options.device,
         "dtype": options.dtype,
     }
-    answer = do("index controls", arguments, folder=file.parent)
-    print_worked(cast(Worked, answer.result), json=options.json)
-    return 0
+    return run_work(options, "index controls", arguments, folder=file.parent)

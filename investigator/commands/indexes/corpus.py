@@ -5,15 +5,12 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
-from typing import cast
 
 from investigator import paths, settings, workbench
 from investigator.commands import common
 from investigator.commands.common import Options
-from investigator.commands.figures import print_worked
-from investigator.commands.work import do
+from investigator.commands.work import Arguments, far_work, run_work
 from investigator.errors import BadInput
-from investigator.records import Worked
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -53,11 +50,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="measure how much a search finds, once a layer (default: --calibrate)",
     )
     common.add_backend(parser, elsewhere=False)
+    common.add_long(parser)
     common.add_output(parser)
 
 
 def run(options: Options) -> int:
     """Read the files, with a progress bar, and say where the index lies; asked again it goes on."""
+    if options.on:
+        return far_work(options)
     name = (
         options.name
         or re.sub(r"[^A-Za-z0-9._-]+", "-", Path(options.files[0]).name.split(".")[0]).strip("-.")
@@ -67,7 +67,7 @@ def run(options: Options) -> int:
         raise BadInput(f"{name!r} is no name for a corpus.", "Use letters, digits, dots, dashes and underscores.")
     out = Path(options.out).expanduser().absolute() if options.out else paths.data_folder() / "corpora" / name
     chosen = settings.load()
-    arguments = {
+    arguments: Arguments = {
         "workbench": str(workbench.locate(options.workbench or chosen.app.workbench).resolve()),
         "name": name,
         "out": str(out),
@@ -82,6 +82,4 @@ def run(options: Options) -> int:
         "dtype": options.dtype,
     }
     files = tuple(str(Path(file).expanduser().absolute()) for file in options.files)
-    answer = do("index corpus", arguments, folder=out, files=files)
-    print_worked(cast(Worked, answer.result), json=options.json)
-    return 0
+    return run_work(options, "index corpus", arguments, folder=out, files=files)

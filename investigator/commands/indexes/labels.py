@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import cast
 
 from investigator import paths, settings, workbench
 from investigator.commands import common
 from investigator.commands.common import Options
-from investigator.commands.figures import print_worked
-from investigator.commands.work import do
+from investigator.commands.work import Arguments, far_work, run_work
 from investigator.errors import BadInput
-from investigator.records import Worked
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -36,11 +33,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="write it beside the reader, to be shipped with it (default: into the cache)",
     )
     common.add_backend(parser, elsewhere=False)
+    common.add_long(parser)
     common.add_output(parser)
 
 
 def run(options: Options) -> int:
     """Make the index, with a progress bar, and print what it finds; asked again it goes on."""
+    if options.on:
+        return far_work(options)
     file = workbench.locate(options.workbench or settings.load().app.workbench).resolve()
     own = Path(options.labels).expanduser().absolute() if options.labels else None
     if own is not None and not own.is_file():
@@ -48,7 +48,7 @@ def run(options: Options) -> int:
     for name in ("anchors", "sources", "heldout"):
         if not 1 <= getattr(options, name) <= 64:
             raise BadInput(f"--{name} {getattr(options, name)} is out of range.", "Give 1 to 64.")
-    arguments: dict[str, str | int | float | bool] = {
+    arguments: Arguments = {
         "workbench": str(file),
         "reader": options.reader,
         "anchors": options.anchors,
@@ -60,6 +60,4 @@ def run(options: Options) -> int:
     }
     # Works of one folder are done one after the other, and two runs must not write one index.
     folder = paths.cache_folder() / "label_index"
-    answer = do("index labels", arguments, folder=folder, files=(str(own),) if own else ())
-    print_worked(cast(Worked, answer.result), json=options.json)
-    return 0
+    return run_work(options, "index labels", arguments, folder=folder, files=(str(own),) if own else ())
