@@ -19,6 +19,7 @@ from backends.engine.index.build_labels import build
 from backends.engine.index.label_index import LabelIndex, index_of
 from backends.engine.index.label_refine import Refiner, rounds
 from backends.engine.index.label_search import rescore
+from backends.engine.index.label_words import make_words
 from backends.engine.likelihood import grid_table
 from backends.engine.readers.prepared import prepare, prepared_labels
 from investigator.errors import BadInput, WorkbenchError
@@ -112,7 +113,9 @@ def test_rounds_add_up_and_a_search_never_takes_a_text_twice_or_trusts_what_is_n
         assert sum(rounds(candidates)) == candidates
         assert min(rounds(candidates)) > 0
     prior = torch.tensor([0.0, 1.0, float("nan"), 0.5])
-    refiner = Refiner(prior, torch.zeros(4, 2), torch.zeros(4, 1), torch.zeros(4))
+    refiner = Refiner(
+        prior, torch.zeros(4, 2), torch.zeros(4, 1), torch.zeros(4), make_words(torch.arange(4), torch.ones(4), 4)
+    )
     assert refiner.next(2).tolist() == [2, 1]
     refiner.learn(torch.tensor([2, 1]), torch.tensor([float("nan"), 3.0]))
     assert refiner.next(9).tolist() == [3, 0]

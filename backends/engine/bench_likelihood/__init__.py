@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from backends.engine.bench_likelihood import pace
 from investigator.errors import BadInput
 from investigator.records import Figure
 from investigator.settings import Settings
@@ -15,13 +17,13 @@ if TYPE_CHECKING:
 
 PARTS = {
     "full": "backends.engine.bench_likelihood.full",
+    "indexed": "backends.engine.bench_likelihood.indexed",
     "top": "backends.engine.bench_likelihood.top",
     "text": "backends.engine.bench_likelihood.text",
-    "indexed": "backends.engine.bench_likelihood.indexed",
     "corpus": "backends.engine.bench_likelihood.corpus",
     "profile": "backends.engine.bench_likelihood.profile",
 }
-"""From a part's name to the module whose `measure(engine)` yields its figures."""
+"""From a part's name to the module whose `measure(engine)` yields its figures; later ones use what earlier found."""
 
 
 class Notes(Protocol):
@@ -41,15 +43,19 @@ def measure(workbench: str, settings: Settings, meter: Notes, only: Sequence[str
     from backends.engine.engine import WorkbenchEngine
 
     chosen = checked(only)
+    pace.begin()
     engine = WorkbenchEngine(workbench, settings)
     meter.note("loading the workbench")
     engine.load()
     figures = []
     for part in chosen:
         meter.note(f"measuring {part}")
+        begun = time.monotonic()
         for figure in run_part(engine, part):
             meter.say(_line(figure))
             figures.append(figure)
+        figures.append(Figure(f"{part}_part_seconds", time.monotonic() - begun, "s, the whole part"))
+        meter.say(_line(figures[-1]))
     return figures
 
 

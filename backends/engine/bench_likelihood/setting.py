@@ -19,6 +19,7 @@ from investigator.errors import ScoreError, WorkbenchError
 
 if TYPE_CHECKING:
     from backends.engine.engine import WorkbenchEngine
+    from backends.engine.index.label_index import LabelIndex
 
 SOURCES = 8
 
@@ -36,6 +37,8 @@ class Setting:
     """Seconds that planning took."""
     tables: dict[int, Tensor] = field(default_factory=dict)
     """Full rankings made so far: `[texts]` scores by source."""
+    index: LabelIndex | None = None
+    """The sentences' index, once it was made."""
 
     @property
     def subject(self) -> Subject:

@@ -53,7 +53,7 @@ def _calibrated(engine: WorkbenchEngine, made: Build) -> Iterator[Progress | Fig
     index = CorpusIndex.open(made.folder, made.subject)
     for layer, name in readers_by_layer(engine, made.subject.name).items():
         entry = engine.workbench.readers[name]
-        if layer not in made.recipe.layers or not entry.sae:
+        if layer not in made.recipe.layers or not entry.sae or entry.kind != "soft_prompt":
             continue
         reader = open_reader(engine, name)
         if corpus_calibration.read(index, reader) is None:

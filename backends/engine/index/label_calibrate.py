@@ -126,7 +126,7 @@ class Calibration:
             plain, full = self.features(vector, fitted.means)
             guess = torch.nan_to_num(fitted.first(plain) + offset, nan=-torch.inf).topk(top).indices
             first.append(torch.isin(best, guess).float().mean())
-            start = (fitted.full(full), fitted.full.standardised(full), self.directions, offset)
+            start = (fitted.full(full), fitted.full.standardised(full), self.directions, offset, self.contexts.words)
             shares.append([float(_searched(Refiner(*start), gaps, budget)[best].float().mean()) for budget in budgets])
         found = torch.tensor(shares).mean(0)
         enough = [index for index, share in enumerate(found.tolist()) if share >= WANTED]

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from backends.engine.index.label_words import Words, make_words
 from backends.engine.likelihood import Ids, LanguageModel, PrefixStates
 from backends.engine.likelihood.states import make_cache
 
@@ -41,6 +43,13 @@ class Contexts:
     """[2, n] int32: text, token, wherever neither is known."""
     lengths: Tensor
     """[texts] number of scored tokens, the end included."""
+
+    @cached_property
+    def words(self) -> Words:
+        """Return which tokens every text has."""
+        texts = torch.cat([self.exact[0], self.similar[0], self.other[0]]).long()
+        tokens = torch.cat([self.exact[2], self.similar[2], self.other[1]])
+        return make_words(texts, tokens, len(self.lengths))
 
 
 def make_contexts(texts: Sequence[Ids], eos: int) -> Contexts:

@@ -50,7 +50,8 @@ class LabelIndex:
         raised = raised_tokens(reader.subject, soft, tables.contexts, tables.usual)
         features = all_features(self.linearised.features(input, tables.means), tables.contexts, raised)
         offset = tables.means if by_score else torch.zeros_like(tables.means)
-        return Refiner(tables.full(features), tables.full.standardised(features), tables.directions, offset)
+        standardised = tables.full.standardised(features)
+        return Refiner(tables.full(features), standardised, tables.directions, offset, tables.contexts.words)
 
 
 def index_of(engine: WorkbenchEngine, reader: Reader, labels: str) -> LabelIndex | None:

@@ -6,7 +6,7 @@ where the sum of log-probabilities so far, which only falls, still leaves a plac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -48,18 +48,27 @@ def best_sources(
     What scores below `threshold` by more than TIE may be left out: the k-th best of what was seen before. Raises
     ScoreError where a score is not a number.
     """
-    found = _Best(k, threshold)
+    for found in best_of_each(model, soft, [ids], k, thresholds=[threshold]):
+        yield found[0]
+
+
+def best_of_each(
+    model: LanguageModel, soft: Tensor, texts: Sequence[Ids], k: int, *, thresholds: Sequence[float] = ()
+) -> Iterator[list[BestSources]]:
+    """Find the same for each of some texts, for which the soft prompts are computed once."""
+    found = [_Best(k, threshold) for threshold in thresholds or [-torch.inf] * len(texts)]
     if not walks(model):
-        for places, scores in score_text_at(model, soft, ids):
-            found.add(torch.arange(places.start, places.stop), scores)
-            yield found.so_far(places.stop, finished=False)
+        for best, ids in zip(found, texts, strict=True):
+            for places, scores in score_text_at(model, soft, ids):
+                best.add(torch.arange(places.start, places.stop), scores)
+                yield [each.so_far(0, finished=False) for each in found]
     else:
         adopt(model.model)
         block = max(1, tokens_a_step(model) // _STRIDE)
         for start in range(0, len(soft), block):
-            for _ in _block(model, soft[start : start + block], ids, found, start):
-                yield found.so_far(start, finished=False)
-    yield found.so_far(len(soft), finished=True)
+            for _ in _block(model, soft[start : start + block], list(zip(texts, found, strict=True)), start):
+                yield [each.so_far(start, finished=False) for each in found]
+    yield [each.so_far(len(soft), finished=True) for each in found]
 
 
 class _Best:
@@ -87,18 +96,25 @@ class _Best:
         return BestSources(sources[: self.k], scores[: self.k], sources[self.k :], done, finished)
 
 
-def _block(model: LanguageModel, soft: Tensor, ids: Ids, found: _Best, first: int) -> Iterator[None]:
+def _block(model: LanguageModel, soft: Tensor, texts: list[tuple[Ids, _Best]], first: int) -> Iterator[None]:
     """Score a block of soft prompts as far as each can still win; yields at each model step."""
     soft = soft.to(model.device, model.dtype)
     past = Past(model)
-    for _ in past.fill_in_steps(soft[:, :-1]):
-        yield
+    yield from past.fill_in_steps(soft[:, :-1])
+    for ids, found in texts:
+        own = Past(model)
+        own.states = list(past.states)
+        yield from _follow(model, own, soft[:, -1:], ids, found, first)
+
+
+def _follow(model: LanguageModel, past: Past, last: Tensor, ids: Ids, found: _Best, first: int) -> Iterator[None]:
+    """Score one text after a block's slots, of which the `last` `[n, 1, d]` runs with it; yields at each model step."""
     targets = (*ids, model.eos_id)
-    alive, sums = torch.arange(len(soft)), torch.zeros(len(soft), dtype=torch.float64)
+    alive, sums = torch.arange(len(last)), torch.zeros(len(last), dtype=torch.float64)
     for start in range(0, len(targets), _STRIDE):
         with torch.inference_mode():
             places = range(start, min(start + _STRIDE, len(targets)))
-            sums = sums + _stride(model, past, soft[alive.to(soft.device), -1:], ids, places)
+            sums = sums + _stride(model, past, last[alive.to(last.device)], ids, places)
             # A NaN is kept, so that it is reported.
             kept = ~(sums / len(targets) < found.threshold - TIE)
             alive, sums = alive[kept], sums[kept]

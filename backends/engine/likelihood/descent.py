@@ -8,6 +8,7 @@ from torch import Tensor
 
 from backends.engine.likelihood.attention import adopt, attending
 from backends.engine.likelihood.bounds import Floats
+from backends.engine.likelihood.early import Early
 from backends.engine.likelihood.head import log_probs
 from backends.engine.likelihood.model import LanguageModel
 from backends.engine.likelihood.packed import Packed, Rows
@@ -29,6 +30,8 @@ class Descent:
         self.sums = np.full(plan.trie.size, np.nan)
         self.places = np.zeros(plan.trie.size, dtype=np.int64)
         self.visited = 0
+        self.early: Early | None = None
+        """What bounds log-probabilities from above, where sums need not be exact."""
 
     def _empty(self, like: Tensor) -> Tensor:
         return like.new_empty(len(like), 1, self.room, like.shape[-1])
@@ -49,8 +52,8 @@ class Descent:
     def compute(self, nodes: Ints, top: int) -> tuple[Ints, Ints, Floats]:
         """Compute nodes of one depth, whose ancestors stand in the stack below `top`; their states go onto it.
 
-        Returns their children, whose sums are then known, and the texts that end at them with their scores. Raises
-        ScoreError where a value is not a number.
+        Returns their children, whose sums are then known, and the texts that end at them with their scores; upper
+        bounds of these where `early` is set. Raises ScoreError where a value is not a number.
         """
         self._reserve(top + len(nodes))
         self.places[nodes] = np.arange(top, top + len(nodes))
@@ -82,7 +85,10 @@ class Descent:
         device = self.model.device
         places, wanted = (torch.from_numpy(array[order]).to(device) for array in (at, tokens))
         values = np.empty(len(at))
-        values[order] = log_probs(self.model, hidden, places, wanted).cpu().numpy()
+        if self.early is None:
+            values[order] = log_probs(self.model, hidden, places, wanted).cpu().numpy()
+        else:
+            values[order] = self.early.log_probs(hidden, places, wanted).cpu().numpy()
         if np.isnan(values).any():
             raise ScoreError(
                 "A likelihood is not a number, so no order can be proven.", "Open the model with dtype float32."
