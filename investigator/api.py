@@ -170,11 +170,13 @@ class Investigator:
         *,
         reader: str = "",
         templates: Sequence[str] | None = None,
+        wordings: Mapping[str, Sequence[str]] | None = None,
         seed: int = 0,
     ) -> Contrasted:
         """Compare two hypotheses under one source, or under two, with an interval on the difference of their gaps."""
         phrasings = None if templates is None else tuple(templates)
-        return cast(Contrasted, self.ask(Contrast(left, right, source, other, reader, phrasings, seed)).result)
+        own = {text: tuple(several) for text, several in (wordings or {}).items()}
+        return cast(Contrasted, self.ask(Contrast(left, right, source, other, reader, phrasings, seed, own)).result)
 
     def find(
         self,

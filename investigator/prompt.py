@@ -173,6 +173,7 @@ class Prompt:
         other_layer: int | None = None,
         reader: str = "",
         templates: Sequence[str] | None = None,
+        wordings: Mapping[str, Sequence[str]] | None = None,
         seed: int = 0,
     ) -> Contrasted:
         """Compare two sentences there; with `other` or `other_layer` the right one is read there.
@@ -183,7 +184,14 @@ class Prompt:
         at = token if other is None else other
         second = self.source(at, layer if other_layer is None else other_layer) if elsewhere else None
         return self._bench.contrast(
-            left, right or left, self.source(token, layer), second, reader=reader, templates=templates, seed=seed
+            left,
+            right or left,
+            self.source(token, layer),
+            second,
+            reader=reader,
+            templates=templates,
+            wordings=wordings,
+            seed=seed,
         )
 
     def fetch_activations(self, file: str | Path, layers: Sequence[int] = ()) -> Fetched:

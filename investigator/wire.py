@@ -118,6 +118,8 @@ class Contrast(Record, frozen=True, tag_field="verb", tag="contrast"):
     reader: str = ""
     templates: tuple[str, ...] | None = None
     seed: int = 0
+    wordings: dict[str, tuple[str, ...]] = {}
+    """The user's own phrasings of a hypothesis, by its text."""
 
 
 class Find(Record, frozen=True, tag_field="verb", tag="find"):

@@ -336,3 +336,12 @@ def test_a_side_that_cannot_be_scored_says_why(engine: Any) -> None:
     assert result.difference is result.interval is None
     assert "special token" in result.why
     assert result.left.score.score is not None
+
+
+def test_contrast_scores_a_side_in_the_users_own_words(engine: Any) -> None:
+    here, own = l2el.at(engine), {"cat": ("a small cat", "house cats")}
+    _, result, _ = l2el.ask(engine, wire.Contrast("cat", "the word France", here, wordings=own))
+    _, tested, _ = l2el.ask(engine, wire.Test(("cat", "the word France"), (here,), wordings=own))
+    assert isinstance(result, Contrasted)
+    assert (result.left, result.right) == tested.rows
+    assert {"a small cat", "house cats"} <= {wording.text for wording in result.left.wordings}

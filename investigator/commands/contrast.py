@@ -47,11 +47,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: Options) -> int:
     """Compare the two and print both with their difference."""
     left, right = _texts(options)
-    templates = judging.templates_of(options)
+    templates, wordings = judging.templates_of(options), judging.wordings_of(options.wording or (), (left, right))
     with desk(options) as at:
         source, prompt = at.source(options)
         other = _other(at, options, prompt)
-        verb = Contrast(left, right, source, other, options.reader, templates, options.seed)
+        verb = Contrast(left, right, source, other, options.reader, templates, options.seed, wordings)
         print_answer(at.ask(verb), json=options.json)
     return 0
 

@@ -26,6 +26,12 @@ def add_phrasing(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="a phrasing, {} standing for the hypothesis; may be repeated (default: the built-in ones)",
     )
+    group.add_argument(
+        "--wording",
+        action="append",
+        metavar="TEXT",
+        help="your own phrasing of a hypothesis, as HYPOTHESIS=PHRASING; may be repeated",
+    )
     group.add_argument("--as-typed", action="store_true", help="no templates: the words as typed alone")
     group.add_argument("--seed", type=int, default=0, help="of random controls and intervals (default: 0)")
 

@@ -43,12 +43,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     judging.add_controls(parser)
     judging.add_phrasing(parser)
     parser.add_argument(
-        "--wording",
-        action="append",
-        metavar="TEXT",
-        help="your own phrasing of a hypothesis, as HYPOTHESIS=PHRASING; may be repeated",
-    )
-    parser.add_argument(
         "--tried",
         type=int,
         metavar="N",

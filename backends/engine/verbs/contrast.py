@@ -10,8 +10,7 @@ import msgspec
 from backends.base import Lane
 from backends.engine.controls.intervals import difference_interval
 from backends.engine.controls.statistics import Floats
-from backends.engine.readers.prepared import plan_name
-from backends.engine.readers.reader import open_reader
+from backends.engine.readers.announcing import plan_of
 from backends.engine.verbs import test
 from backends.engine.verbs.test import Answer
 from investigator.errors import BadInput
@@ -29,7 +28,7 @@ def lane(engine: WorkbenchEngine, verb: Contrast) -> Lane:
 
 def plan(engine: WorkbenchEngine, verb: Contrast) -> str:
     """Return the batch plan, for provenance."""
-    return plan_name(open_reader(engine, verb.reader).subject)
+    return plan_of(engine, verb.reader)
 
 
 def resolve(engine: WorkbenchEngine, verb: Contrast) -> Contrast:
@@ -45,13 +44,21 @@ def resolve(engine: WorkbenchEngine, verb: Contrast) -> Contrast:
         other=asked.sources[1] if len(asked.sources) > 1 else None,
         reader=asked.reader,
         templates=asked.templates,
+        wordings=asked.wordings,
     )
 
 
 def _as_test(verb: Contrast) -> Test:
     """Return both hypotheses as one question: at both places, where there are two."""
     sources = (verb.source,) if verb.other is None else (verb.source, verb.other)
-    return Test((verb.left, verb.right), sources, verb.reader, templates=verb.templates, seed=verb.seed)
+    return Test(
+        (verb.left, verb.right),
+        sources,
+        verb.reader,
+        templates=verb.templates,
+        wordings=verb.wordings,
+        seed=verb.seed,
+    )
 
 
 def run(engine: WorkbenchEngine, verb: Contrast) -> Iterator[Event | None]:
