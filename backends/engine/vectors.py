@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING
 
+import msgspec
 import torch
 from torch import Tensor
 
-from investigator.errors import BadInput
-from investigator.sources import Decoder, Difference, Mean, Random, Residual, Source
+from backends.engine import algebra, stored
+from investigator import sources
+from investigator.errors import BadInput, ScoreError
+from investigator.sources import (
+    DEEPEST,
+    MOST_PARTS,
+    Ablated,
+    Decoder,
+    Difference,
+    Mapped,
+    Mean,
+    Prompted,
+    Random,
+    Residual,
+    Source,
+    Stored,
+    Sum,
+)
 
 if TYPE_CHECKING:
     from backends.engine.engine import WorkbenchEngine
@@ -17,28 +35,61 @@ if TYPE_CHECKING:
 def resolve(engine: WorkbenchEngine, source: Source) -> Source:
     """Return the source with names, layer and positions filled in; raise BadInput where there is no such place.
 
-    An empty subject is the workbench's first, layer -1 its default layer, and positions count from the front.
+    An empty subject is the workbench's first, layer -1 its default layer, positions count from the front, and a prompt
+    given as text becomes its tokens.
     """
+    parts, deep = sources.size(source)
+    if parts > MOST_PARTS or deep > DEEPEST:
+        raise BadInput(
+            f"A source has at most {MOST_PARTS} parts, {DEEPEST} within each other.", "Ask with a smaller one."
+        )
+    return _resolve(engine, source)
+
+
+def _resolve(engine: WorkbenchEngine, source: Source) -> Source:
     match source:
         case Residual():
             return _resolve_residual(engine, source)
+        case Prompted():
+            return _resolve_residual(engine, _tokenised(engine, source))
         case Decoder():
             sae = (
                 engine.parts.sae_name(source.sae, engine.parts.subject_name(), -1) if source.sae else _only_sae(engine)
             )
             check_latent(source.latent, engine.parts.sae(sae).latents)
             return Decoder(sae=sae, latent=source.latent)
-        case Difference():
-            left, right = _resolve_residual(engine, source.left), _resolve_residual(engine, source.right)
-            if (left.subject, left.layer) != (right.subject, right.layer):
-                raise BadInput("A difference needs two residuals of one model and layer.", "Ask at one layer.")
-            return Difference(left=left, right=right)
-        case Mean():
+        case Difference() | Sum() | Ablated():
+            return algebra.resolve(engine, source, _resolve)
+        case Mapped():
+            carried: Source = _carry().resolve(engine, source)
+            return carried
+        case Mean() | Random() | Stored():
             subject = engine.parts.subject_name(source.subject)
-            return Mean(subject=subject, layer=resolve_layer(engine, subject, source.layer))
-        case Random():
-            subject = engine.parts.subject_name(source.subject)
-            return Random(subject=subject, layer=resolve_layer(engine, subject, source.layer), seed=source.seed)
+            found = msgspec.structs.replace(source, subject=subject, layer=resolve_layer(engine, subject, source.layer))
+            if isinstance(found, Stored):
+                _read(engine, found)
+            return found
+
+
+def _carry() -> ModuleType:
+    """Return what knows maps, imported when a first source is carried by one."""
+    from backends.engine.crossmodel import carry
+
+    return carry
+
+
+def _tokenised(engine: WorkbenchEngine, source: Prompted) -> Residual:
+    """Return the residual of a prompt given as text."""
+    subject = engine.parts.subject(source.subject)
+    if not source.prompt:
+        raise BadInput("The prompt is empty.", "Type some text.")
+    ids = tuple(subject.encode(source.prompt))
+    end = len(ids) if source.end == 0 else source.end
+    return Residual(subject.name, ids, source.layer, source.position, end)
+
+
+def _read(engine: WorkbenchEngine, source: Stored) -> Tensor:
+    return stored.read(source, engine.folder, engine.parts.subject(source.subject).width)
 
 
 def _only_sae(engine: WorkbenchEngine) -> str:
@@ -105,39 +156,55 @@ def place(source: Source, engine: WorkbenchEngine) -> tuple[str, int]:
         case Decoder():
             entry = engine.workbench.saes[source.sae]
             return entry.subject, entry.layer
-        case Difference():
-            return source.left.subject, source.left.layer
+        case Difference() | Sum() | Ablated():
+            return place(sources.inner(source)[0], engine)
+        case Mapped():
+            there: tuple[str, int] = _carry().place(engine, source)
+            return there
         case _:
             return source.subject, source.layer
 
 
 def residuals(source: Source) -> list[Residual]:
     """Return the residuals whose captures a source reads."""
-    match source:
-        case Residual():
-            return [source]
-        case Difference():
-            return [source.left, source.right]
-        case _:
-            return []
+    return list(sources.residuals(source))
 
 
 def vector(engine: WorkbenchEngine, source: Source) -> Tensor:
-    """Return a resolved source's vector, float32 `[d]` on the processor; runs the model where nothing is captured."""
+    """Return a resolved source's vector, float32 `[d]` on the processor; runs the model where nothing is captured.
+
+    Raises ScoreError where a composed one is not finite.
+    """
     match source:
         case Residual():
             captured = engine.captures.get(engine.parts.subject(source.subject), source.token_ids)
             span = captured.residuals[source.layer, source.position : source.end or source.position + 1]
             return span.mean(dim=0) if len(span) > 1 else span[0]
+        case Prompted():
+            raise BadInput("A prompt given as text is tokenised before it is read.", "Ask through a question.")
         case Decoder():
             return _decoder(engine, source)
         case Mean():
             return engine.parts.layer_statistics(source.subject).mean[source.layer]
         case Random():
             return _random(engine, source)
-        case Difference():
-            mean: Tensor = engine.parts.layer_statistics(source.left.subject).mean[source.left.layer]
-            return mean + vector(engine, source.left) - vector(engine, source.right)
+        case Stored():
+            return _read(engine, source)
+        case Mapped():
+            return _finite(_carry().vector(engine, source))
+        case Difference() | Sum() | Ablated():
+            return _finite(algebra.vector(engine, source))
+
+
+def direction(engine: WorkbenchEngine, source: Source) -> Tensor:
+    """Return what a resolved source holds beyond its layer's mean, float32 `[d]`; a decoder direction is itself."""
+    return _finite(algebra.beyond_mean(engine, source))
+
+
+def _finite(found: Tensor) -> Tensor:
+    if not bool(torch.isfinite(found).all()):
+        raise ScoreError("The source came out as NaN or infinity.", "Ask with smaller weights.")
+    return found
 
 
 def _decoder(engine: WorkbenchEngine, source: Decoder) -> Tensor:
