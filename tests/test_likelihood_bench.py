@@ -139,7 +139,7 @@ def test_necessary_operations_count_each_beginning_once(engine: Any) -> None:
 def test_parts_are_chosen_by_name() -> None:
     assert bench_likelihood.checked(("text", "full")) == ("full", "text")
     assert bench_likelihood.checked(()) == tuple(bench_likelihood.PARTS)
-    with pytest.raises(BadInput, match="full, top"):
+    with pytest.raises(BadInput, match="full, indexed"):
         bench_likelihood.checked(("fast",))
 
 

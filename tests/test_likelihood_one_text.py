@@ -12,6 +12,7 @@ from torch import Tensor
 
 import tiny
 from backends.engine.likelihood import TIE, best_sources, score_text_at
+from backends.engine.likelihood.best_sources import best_of_each
 from backends.engine.likelihood.one_text import sources_a_step
 from investigator.errors import ScoreError
 
@@ -53,6 +54,16 @@ def test_the_best_sources_are_those_of_all_scores(subject: Any, ids: tuple[int, 
     assert near <= {*found.sources.tolist(), *found.tied.tolist()}
     *_, later = best_sources(subject, soft, ids, 7, threshold=float(expected.values[2]))
     assert set(expected.indices[:3].tolist()) <= set(later.sources.tolist())
+
+
+def test_several_texts_find_their_best_sources_at_once_as_each_alone(subject: Any) -> None:
+    soft, texts = 3 * prompts(700), [(5, 6, 7), (9,), (10, 11, 12, 13)]
+    *_, each = best_of_each(subject, soft, texts, 5)
+    assert len(each) == len(texts)
+    for ids, found in zip(texts, each, strict=True):
+        scores = gathered(subject, soft, ids)
+        torch.testing.assert_close(found.scores, scores.sort(descending=True).values[:5], rtol=0, atol=1e-5)
+        torch.testing.assert_close(found.scores, scores[found.sources], rtol=0, atol=1e-5)
 
 
 def test_the_best_sources_of_what_is_not_a_number_are_an_error(subject: Any) -> None:
