@@ -18,6 +18,8 @@ from torch import Tensor
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from backends.engine.likelihood.products import fast_products
+
 _PREFIX = "investigator_"
 _local = threading.local()
 _lock = threading.Lock()
@@ -56,10 +58,11 @@ class Unsupported(Exception):
 
 @contextmanager
 def attending(attend: Attend) -> Iterator[None]:
-    """Let `attend` compute all attention of this thread."""
+    """Let `attend` compute all attention of this thread, and the faster library its products."""
     _local.attend, _local.layer = attend, 0
     try:
-        yield
+        with fast_products():
+            yield
     finally:
         _local.attend = None
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from backends.engine.likelihood.model import LanguageModel
+from backends.engine.likelihood.products import fast_products
 
 # Bytes of float32 logits made at once: they stay in a shared cache between the product and the normaliser. With 8,192
 # tokens 256 rows took 57 us each on one thread, 128 rows 71; on two threads both took 28.
 _CHUNK_BYTES = 8 << 20
 _CHUNK_BYTES_ACCELERATOR = 1 << 30
 _FEWEST = 16
+# A sum of exponentials in this range lost nothing: no term overflowed, and those that vanished (below 1e-38, at most
+# 1e6 of them) are less than 1e-12 of it.
+_LEAST_SUM, _MOST_SUM = 1e-20, 1e30
 
 
 def chunk_rows(model: LanguageModel) -> int:
@@ -42,8 +47,26 @@ def log_probs(model: LanguageModel, hidden: Tensor, at: Tensor, tokens: Tensor) 
     for chunk, (low, high) in enumerate(pairwise(edges)):
         if low < high:
             start = chunk * rows
-            logits = model.head(hidden[start : start + rows]).float()
-            here = at[low:high] - start
-            read = logits[here, tokens[low:high]]
-            values[low:high] = read - normalisers(logits)[here]
+            values[low:high] = _read(model, hidden[start : start + rows], at[low:high] - start, tokens[low:high])
     return values
+
+
+def _read(model: LanguageModel, hidden: Tensor, at: Tensor, tokens: Tensor) -> Tensor:
+    """Return a chunk's log-probabilities; only where no shift is needed without one."""
+    logits = _logits(model, hidden)
+    read = logits[at, tokens]
+    if hidden.device.type != "cpu":
+        return read - normalisers(logits)[at]
+    # The base-2 exponential takes a quarter of the other's time on a processor, and the shift another third.
+    sums = logits.mul_(_BASE_2).exp2_().sum(-1)
+    if bool(((sums > _LEAST_SUM) & (sums < _MOST_SUM)).all()):
+        return read - sums.log_()[at]
+    return read - normalisers(_logits(model, hidden))[at]
+
+
+_BASE_2 = 1 / math.log(2)
+
+
+def _logits(model: LanguageModel, hidden: Tensor) -> Tensor:
+    with fast_products():
+        return model.head(hidden).float()
