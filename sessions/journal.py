@@ -66,7 +66,7 @@ class Journal:
         kept = database.put_aside(self.path)
         self.notice = (
             f"The session file {self.path} was damaged. It is kept as {kept}, and an empty one was started; "
-            f"`sqlite3 {kept.name} .recover` may bring rows back."
+            "`investigator sessions repair` brings back what is readable of it."
         )
 
     def _merge_left_behind(self) -> None:
@@ -164,7 +164,7 @@ class Journal:
         except sqlite3.Error as error:
             raise StoreError(
                 f"The session file {self.path} could not be read: {error}.",
-                "Close Investigator and open it again; a damaged file is then put aside, not deleted.",
+                "Close Investigator, then `investigator sessions repair` brings back what is readable.",
             ) from error
 
     # -- the end ------------------------------------------------------------------------------------------------

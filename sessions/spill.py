@@ -24,7 +24,8 @@ def folders(database: Path) -> tuple[Path, Path]:
     return database.parent, Path(tempfile.gettempdir()) / f"investigator-{os.getuid()}"
 
 
-def _prefix(database: Path) -> str:
+def prefix(database: Path) -> str:
+    """Return what the names of a database's spill files begin with."""
     return f"{database.stem}-{hash_of(str(database.absolute())):08x}-"
 
 
@@ -50,7 +51,7 @@ class Spill:
 
     def _start(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / f"{_prefix(self._database)}{ids.new_id()}.spill"
+        path = folder / f"{prefix(self._database)}{ids.new_id()}.spill"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         self.close()
@@ -103,7 +104,7 @@ def _candidates(database: Path) -> list[Path]:
     for folder in folders(database):
         with contextlib.suppress(OSError):
             if folder.lstat().st_uid == os.getuid() or folder == database.parent:
-                found += sorted(p for p in folder.glob("*.spill") if p.name.startswith(_prefix(database)))
+                found += sorted(p for p in folder.glob("*.spill") if p.name.startswith(prefix(database)))
     return found
 
 

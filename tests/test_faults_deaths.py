@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from backends import start
 from fake_backend import EXAMPLE, FakeBackend
 from investigator import api
 from investigator.errors import BackendError
-from investigator.wire import Explain, Open
+from investigator.wire import Event, Explain, Handshake, Open, Question
 from sessions import open_store
 
 
@@ -25,7 +26,7 @@ class Mortal(FakeBackend):
         super().__init__()
         self.deadly = deadly
 
-    async def ask(self, question, *, start=0):  # type: ignore[no-untyped-def]
+    async def ask(self, question: Question, *, start: int = 0) -> AsyncIterator[Event]:
         async for event in super().ask(question, start=start):
             yield event
             if str(question.verb.__struct_config__.tag) == self.deadly:
@@ -37,7 +38,7 @@ class Mortal(FakeBackend):
             self.revive()
         return await super().connect()
 
-    async def handshake(self, *, wait=False):  # type: ignore[no-untyped-def]
+    async def handshake(self, *, wait: bool = False) -> Handshake:
         if self._dead.is_set():
             self.revive()
         return await super().handshake(wait=wait)
@@ -113,7 +114,7 @@ def test_a_program_asks_once_more_and_then_sets_the_question_aside() -> None:
 async def test_a_broken_answer_is_kept_until_it_is_taken_up_and_only_so_many_are(tmp_path: Path) -> None:
     from session_tools import some_features, stream
 
-    from investigator.wire import Accepted, Question, ShowFeatures
+    from investigator.wire import Accepted, ShowFeatures
     from sessions import Recorder, recorder
 
     with open_store(tmp_path / "s.db") as store:

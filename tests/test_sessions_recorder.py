@@ -293,7 +293,7 @@ def test_a_damaged_file_is_put_aside_whole_and_an_empty_one_begun(path: Path, da
     with open_store(path) as store:
         store.save_answer(store.session("whales"), *some_features("new", "a"))
         assert {saved.id for saved in store.answers()} == {"new"}
-        assert "damaged" in store.notice and ".recover" in store.notice and store.trouble == ""
+        assert "damaged" in store.notice and "sessions repair" in store.notice and store.trouble == ""
     assert [file.read_bytes() for file in aside(path)] == [broken]
 
 

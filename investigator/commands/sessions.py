@@ -8,20 +8,31 @@ from typing import TYPE_CHECKING
 from investigator.commands import common
 from investigator.commands.common import Options
 from investigator.commands.printing import print_answer, print_json, print_tables
+from investigator.commands.sessions_care import CARE, care
 from investigator.commands.stored import store
+from investigator.errors import BadInput
 from investigator.tables import Table
 
 if TYPE_CHECKING:
     from sessions import Finding, SavedAnswer, Store
 
 NAME = "sessions"
-HELP = "list sessions, their answers and findings, and show a stored answer again"
+HELP = "list sessions, their answers and findings, show a stored answer again; check, repair or back up the file"
 EXAMPLE = "investigator sessions notebook --search harbour"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("name", nargs="?", metavar="SESSION", help="the session to look into (default: list all)")
+    parser.add_argument(
+        "name",
+        nargs="?",
+        metavar="SESSION",
+        help="the session to look into (default: list all); or `check`: is the file whole, `repair`: bring back what "
+        "is readable of a damaged one, `backup`: copy it while it is in use",
+    )
+    parser.add_argument(
+        "file", nargs="?", metavar="FILE", help="check, repair: another session file; backup: the copy to write"
+    )
     parser.add_argument("--search", default="", metavar="WORDS", help="only what holds every word, in any session")
     parser.add_argument(
         "--answer", default="", metavar="ID", help="show one stored answer (the beginning of its id does)"
@@ -32,7 +43,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: Options) -> int:
-    """Print the list, a session, or an answer."""
+    """Print the list, a session, or an answer; or look after the file."""
+    if options.name in CARE:
+        return care(options.name, options.file, options.json)
+    if options.file is not None:
+        raise BadInput(f"What is {options.file!r} for?", "Only check, repair and backup take a file.")
     with store() as opened:
         if options.answer:
             _show(opened.answer(options.answer), options.json)
