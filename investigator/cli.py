@@ -40,6 +40,8 @@ COMMANDS = {
     "bench": "bench",
     "serve": "serve",
     "dial": "dial",
+    "machine": "machine",
+    "install": "install",
     "backends": "backends",
     "completion": "completion",
 }

@@ -5,6 +5,7 @@ InvestigatorError
 ├── WorkbenchError      a workbench file or one of its parts does not load or does not fit
 ├── ScoreError          a number could not be computed; never replaced by a default
 ├── BackendError        the backend cannot be reached, started or understood
+│   ├── NotInstalled    a host has no Investigator, or another one
 │   └── Disconnected    the link broke; answers already given are kept
 │       └── BackendDied another backend stands in the place of the one that was answering
 ├── StoreError          the session store cannot be read or written
@@ -69,6 +70,10 @@ class Disconnected(BackendError):
 
 class BackendDied(Disconnected):
     """The backend died while an answer was on its way, and another one was started in its place."""
+
+
+class NotInstalled(BackendError):
+    """A host has no Investigator, or one that cannot be understood; `investigator install --on HOST` mends it."""
 
 
 class StoreError(InvestigatorError):

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 
 from backends.ssh import words
-from investigator.errors import BackendError, Disconnected
+from investigator.errors import BackendError, Disconnected, NotInstalled
 from investigator.settings import Host
 
 CUT = 255
@@ -33,12 +33,7 @@ def lines(name: str, host: Host, *arguments: str, silent: bool = False) -> Itera
     """
     line, quiet = command(name, host, *arguments, silent=silent), subprocess.DEVNULL if silent else None
     try:
-        process = subprocess.Popen(
-            command(name, host, *arguments, silent=silent),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=quiet,
-        )
+        process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=quiet)
     except FileNotFoundError as error:
         raise no_ssh() from error
     assert process.stdout is not None
@@ -52,7 +47,7 @@ def lines(name: str, host: Host, *arguments: str, silent: bool = False) -> Itera
     if code == CUT:
         raise Disconnected(f"The link to {name} broke, or it cannot be reached.", "Check the network and the name.")
     if code == 127:
-        raise BackendError(f"There is no `{words.called(host)}` on {name}.", f"Try `investigator install --on {name}`.")
+        raise missing(name, host)
     if code:
         raise FarError(f"The command failed on {name}.", code=code)
 
@@ -60,9 +55,19 @@ def lines(name: str, host: Host, *arguments: str, silent: bool = False) -> Itera
 class FarError(BackendError):
     """A command failed over there and said why on standard error."""
 
-    def __init__(self, message: str, mend: str = "", *, code: int = BackendError.exit_code) -> None:
-        super().__init__(message, mend)
-        self.exit_code = code
+    def __init__(self, message: str, *, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+        """Its exit code."""
+
+
+def missing(name: str, host: Host, said: str = "") -> NotInstalled:
+    """Return the error of a host without the command that is to be called there."""
+    return NotInstalled(
+        f"There is no `{words.called(host)}` on {name}{f': {said}' if said else ''}.",
+        f"`investigator install --on {name}` puts Investigator there; where it is, name its path as `command` in "
+        f"[hosts.{name}] of the settings.",
+    )
 
 
 def no_ssh() -> BackendError:

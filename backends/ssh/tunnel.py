@@ -18,17 +18,20 @@ from typing import IO
 import msgspec
 
 from backends import rendezvous
-from backends.ssh import words
+from backends.machine import Machine
+from backends.ssh import far, words
 from backends.ssh.dialler import Dialler
 from backends.ssh.probe import answers
 from investigator import __version__, paths
-from investigator.errors import BackendError, Disconnected
+from investigator.errors import BackendError, Disconnected, NotInstalled
 from investigator.settings import Host, Settings
 from investigator.text import inert
 from investigator.wire import PROTOCOL
 
 PATIENCE = 90.0
 """Seconds in which the far side must have said where its backend is; a password is typed before they count."""
+LOOKING = 6.0
+"""Seconds more for it to say what it has; `nvidia-smi` takes up to three without its daemon."""
 Say = Callable[[str], None]
 
 
@@ -40,6 +43,8 @@ class Whereabouts(msgspec.Struct, frozen=True):
     protocol: int
     socket: str
     nonce: str
+    build: str = ""
+    """Empty where it is too old to say."""
 
 
 class Tunnel:
@@ -67,6 +72,10 @@ class Tunnel:
         self._said: list[str] = []
         self.opened = 0
         """How often the link was made."""
+        self.found: Whereabouts | None = None
+        """Who answered last."""
+        self.machine: Machine | None = None
+        """What the host has, as it said at first contact."""
 
     @property
     def stands(self) -> bool:
@@ -87,21 +96,27 @@ class Tunnel:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
         )
         try:
-            found = self._whereabouts(self._process)
+            lines = self._listen(self._process)
+            self.found = found = self._whereabouts(self._process, lines)
             self._bring(found)
+            if self.machine is None and found.build:
+                self.machine = _machine(lines)
             self.opened += 1
         except BaseException:
             self.close()
             raise
         return found
 
-    def _whereabouts(self, process: subprocess.Popen[bytes]) -> Whereabouts:
+    def _listen(self, process: subprocess.Popen[bytes]) -> queue.SimpleQueue[bytes | None]:
         lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         assert process.stdout is not None and process.stderr is not None
         threading.Thread(target=_read, args=(process.stdout, lines), name="tunnel", daemon=True).start()
         self._said = []
-        errors = threading.Thread(target=_collect, args=(process.stderr, self._said), name="tunnel", daemon=True)
-        errors.start()
+        self._errors = threading.Thread(target=_collect, args=(process.stderr, self._said), name="tunnel", daemon=True)
+        self._errors.start()
+        return lines
+
+    def _whereabouts(self, process: subprocess.Popen[bytes], lines: queue.SimpleQueue[bytes | None]) -> Whereabouts:
         give_up = time.monotonic() + PATIENCE
         while True:
             try:
@@ -109,32 +124,30 @@ class Tunnel:
             except queue.Empty:
                 raise BackendError(
                     f"{self.name} did not say within {PATIENCE:.0f} seconds where its backend is.",
-                    f"Try `ssh {self._destination} {self.host.command} doctor`.",
+                    f"Try `ssh {self._destination} {words.called(self.host)} doctor`.",
                 ) from None
             if line is None:
-                errors.join(timeout=5)
+                self._errors.join(timeout=5)
                 raise self._refused(process.wait())
             with contextlib.suppress(msgspec.DecodeError, msgspec.ValidationError):  # a login's greeting
                 return self._checked(msgspec.json.decode(line, type=Whereabouts))
 
     def _checked(self, found: Whereabouts) -> Whereabouts:
         if found.protocol != PROTOCOL:
-            raise BackendError(
+            raise NotInstalled(
                 f"{self.name} has Investigator {found.investigator} with protocol {found.protocol}, "
                 f"this machine {__version__} with {PROTOCOL}.",
-                "Install the same version on both.",
+                f"`investigator install --on {self.name}` puts {__version__} there.",
             )
         return found
 
     def _refused(self, code: int) -> BackendError:
         said = inert(" ".join(self._said[-3:]))[:400].strip()
-        if code == 255:  # ssh's own failures
-            return Disconnected(f"{self.name} cannot be reached: {said or 'ssh gave no reason'}.", _REACH)
+        if code == far.CUT:
+            mend = _SIGN_IN if "ermission denied" in said else _REACH
+            return Disconnected(f"{self.name} cannot be reached: {said or 'ssh gave no reason'}.", mend)
         if code == 127 or "not found" in said:
-            return BackendError(
-                f"There is no `{self.host.command}` on {self.name}: {said}.",
-                f"Install Investigator there, or name its path as `command` in [hosts.{self.name}] of the settings.",
-            )
+            return far.missing(self.name, self.host, said)
         return BackendError(f"The backend on {self.name} did not start: {said or f'status {code}'}.", "Mend it there.")
 
     def _bring(self, found: Whereabouts) -> None:
@@ -149,7 +162,7 @@ class Tunnel:
         self._dialler = Dialler(self.socket, words.through(self._destination, self._control, line))
         if not answers(self.socket, found.nonce):
             raise BackendError(
-                f"Neither a forwarded socket nor `{self.host.command} dial` reaches the backend on {self.name}.",
+                f"Neither a forwarded socket nor `{words.called(self.host)} dial` reaches the backend on {self.name}.",
                 f"Try `ssh {self._destination} {line}` by hand: it should wait for input.",
             )
 
@@ -176,7 +189,18 @@ class Tunnel:
             file.unlink(missing_ok=True)
 
 
+_SIGN_IN = "Sign in with `ssh` by hand to see what it wants; what asks for a password is asked when the app starts."
 _REACH = "Check the network and the name; `ssh -v` says more. It is tried again while the app is open."
+
+
+def _machine(lines: queue.SimpleQueue[bytes | None]) -> Machine | None:
+    """Return what the far side says of itself, where it does so in time: nobody waits long to be told."""
+    give_up = time.monotonic() + LOOKING
+    with contextlib.suppress(queue.Empty):
+        while (line := lines.get(timeout=max(0.0, give_up - time.monotonic()))) is not None:
+            with contextlib.suppress(msgspec.DecodeError, msgspec.ValidationError):
+                return msgspec.json.decode(line, type=Machine)
+    return None
 
 
 def _read(stream: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:

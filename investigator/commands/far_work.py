@@ -47,6 +47,7 @@ def attach(name: str, host: Host, id: str, *, json: bool) -> int:
 
 def follow(name: str, host: Host, id: str, begin: list[str], *, json: bool, stop: Callable[[], None]) -> int:
     """Fold a far work's events, over as many links as it takes, and print what came of it."""
+    from backends.ssh.far import FarError
     from investigator.asking import checked
 
     answer, meter = Answer(id), Meter()
@@ -58,6 +59,8 @@ def follow(name: str, host: Host, id: str, begin: list[str], *, json: bool, stop
         meter.clear()
         stop()
         raise
+    except FarError as error:  # it has said why, on standard error
+        return error.code
     finally:
         meter.clear()
     print_worked(cast(Worked, checked(answer).result), json=json)
