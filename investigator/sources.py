@@ -133,6 +133,11 @@ def inner(source: Source) -> tuple[Source, ...]:
     return ()
 
 
+def everything(source: Source) -> tuple[Source, ...]:
+    """Return a source and all that it is composed of, itself first."""
+    return (source, *(found for part in inner(source) for found in everything(part)))
+
+
 def leaves(source: Source) -> tuple[Source, ...]:
     """Return the plain sources behind one, in order."""
     parts = inner(source)

@@ -1,0 +1,1 @@
+"""Interventions: the residual stream changed at a place, and what follows."""
