@@ -14,7 +14,7 @@ import torch
 
 import investigator
 from backends.build import build_id
-from backends.engine import fingerprints, vectors
+from backends.engine import fingerprints, source_parts, vectors
 from investigator.provenance import Part, Provenance
 from investigator.sources import Residual, Source
 from investigator.wire import (
@@ -23,6 +23,7 @@ from investigator.wire import (
     Explain,
     Fetch,
     Find,
+    Intervene,
     Open,
     RankLabels,
     ShowFeature,
@@ -64,7 +65,7 @@ def subject_of(engine: WorkbenchEngine, verb: Verb) -> str:
             return verb.subject
         case ShowFeature():
             return engine.workbench.saes[verb.sae].subject
-        case ShowFeatures() | RankLabels() | Explain() | ShowLens() | Contrast():
+        case ShowFeatures() | RankLabels() | Explain() | ShowLens() | Contrast() | Intervene():
             return vectors.place(verb.source, engine)[0]
         case Find():
             return engine.workbench.readers[verb.reader].subject
@@ -92,6 +93,7 @@ def parts_of(engine: WorkbenchEngine, verb: Verb) -> dict[str, Part]:
         parts["statistics"] = Part(file, engine.parts.layer_statistics(subject.name).fingerprint)
     if "reader" in parts and getattr(verb, "controls", isinstance(verb, Contrast)):
         parts |= _controls_parts(engine, reader)
+    parts |= source_parts.of(engine, sources_of(verb))
     if isinstance(verb, Find):
         parts["corpus"] = Part(verb.corpus, _corpus(engine, verb))
     return parts
@@ -120,6 +122,8 @@ def sources_of(verb: Verb) -> tuple[Source, ...]:
             return (verb.source, verb.other) if verb.other else (verb.source,)
         case Test():
             return verb.sources
+        case Intervene():
+            return (verb.source, verb.add) if verb.add is not None else (verb.source,)
     return ()
 
 
