@@ -62,7 +62,9 @@ def connect(
 
         remote = Remote(on, workbench, chosen, on_message=on_message)
         remote.sign_in()
-        return Investigator(remote, session=session)
+        bench = Investigator(remote, session=session)
+        bench.greeting, bench.met = remote.greeting, remote.met
+        return bench
     backend = Local(workbench or chosen.app.workbench, chosen, on_message=on_message)
     return Investigator(backend, session=session)
 
@@ -77,6 +79,10 @@ class Investigator:
         self._asker = Asker(backend, self._recorder(session))
         self._handshake: Handshake | None = None
         self._closed = False
+        self.greeting: tuple[str, ...] = ()
+        """What a host has, and how its version differs; empty where the backend is here."""
+        self.met = False
+        """Whether that host was reached for the first time, or has another version than before."""
 
     def _recorder(self, session: str | None) -> Recorder | None:
         if session is None:

@@ -78,6 +78,8 @@ class InvestigatorApp(App[None]):
         prompt: str = "",
         keymap: dict[str, str] | None = None,
         troubles: tuple[str, ...] = (),
+        host: str = "",
+        greeting: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -87,6 +89,9 @@ class InvestigatorApp(App[None]):
         self.moved_keys = dict(keymap or {})
         """The keymap in force: action id to keys."""
         self._troubles = troubles
+        self.host = host
+        """The machine where the backend is, as `--on` names it; empty: this one."""
+        self._greeting = greeting
         self.marks = marks.choose(settings.app.marks)
         self.asker = Asker(self)
         self.desk = Desk()
@@ -130,6 +135,8 @@ class InvestigatorApp(App[None]):
         gc.enable()
         for trouble in self._troubles:
             self.tell(trouble, problem=True)
+        for sentence in self._greeting:
+            self.notify(sentence, markup=False, timeout=8)
         workers.start(self, "link", self.link.keep)
         workers.start(self, "store", self._start_store)
 

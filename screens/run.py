@@ -45,9 +45,14 @@ def run(
     prompt: str = "",
     session: str = "",
     connect: Connect | None = None,
+    host: str = "",
+    greeting: tuple[str, ...] = (),
     store: Callable[[], Store] | None = _default_store,
 ) -> int:
-    """Run the app until it is left, and return the exit code; `connect` reaches another backend than the local one."""
+    """Run the app until it is left, and return the exit code; `connect` reaches another backend than the local one.
+
+    `host` names the machine where that backend is, `greeting` is what there is to say of it.
+    """
     found = keymap.load()
     app = InvestigatorApp(
         connect or local(workbench, settings),
@@ -58,6 +63,8 @@ def run(
         prompt=prompt,
         keymap=found.moved,
         troubles=found.troubles,
+        host=host,
+        greeting=greeting,
     )
     # What starting makes lives as long as the app: the collector would only walk over it again and again.
     gc.disable()

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from backends.base import Backend
 from backends.client import SocketBackend
+from backends.ssh import contact
 from backends.ssh.tunnel import Tunnel
 from investigator.errors import BackendDied, Disconnected
 from investigator.settings import Settings
@@ -41,13 +42,22 @@ class Remote(Backend):
         self.client = f"c-{uuid.uuid4().hex}"
         """The name to put into questions; the same over every reconnection."""
         self.tunnel = Tunnel(host, workbench, settings, on_message=on_message)
+        self.greeting: tuple[str, ...] = ()
+        """What is worth saying of the host once it is reached."""
+        self.met = False
+        """Whether it was reached for the first time, or with another version than before."""
         self._patience = patience
         self._backend: SocketBackend | None = None
         self._connecting = asyncio.Lock()
 
     def sign_in(self) -> None:
-        """Open the tunnel now, while ssh may still ask for a password on the terminal; blocks."""
-        self.tunnel.open(silent=False)
+        """Open the tunnel now, while ssh may still ask for a password on the terminal; blocks.
+
+        Raises NotInstalled where Investigator is not there, or too far from ours.
+        """
+        found = self.tunnel.open(silent=False)
+        self.met = contact.is_new(self.tunnel.name, found.investigator)
+        self.greeting = contact.greeting(self.tunnel.name, self.tunnel.machine, found.investigator)
 
     async def reconnect(self) -> Handshake:
         """Make the link again where it broke and return who is there."""

@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO
 
 import msgspec
@@ -62,13 +63,17 @@ class Tunnel:
         folder = paths.socket_folder()
         rendezvous.private_folder(folder)
         mark = f"{os.getpid():x}{id(self) & 0xFFFF:04x}"
-        self._control = folder / f"c{mark}"
+        self._own_control = folder / f"c{mark}"
+        self._control: Path | None = self._own_control
+        """None while the connection that the user keeps is shared."""
         self.socket = folder / f"on-{mark}.sock"
         rendezvous.check_length(self.socket)
         # OpenSSH makes the control socket under a longer name first.
-        rendezvous.check_length(self._control.with_name(f"{self._control.name}.{'x' * 16}"))
+        rendezvous.check_length(folder / f"{self._own_control.name}.{'x' * 16}")
         self._process: subprocess.Popen[bytes] | None = None
         self._dialler: Dialler | None = None
+        self._forwards = ""
+        """The far socket that was asked to be forwarded."""
         self._said: list[str] = []
         self.opened = 0
         """How often the link was made."""
@@ -90,12 +95,13 @@ class Tunnel:
         """
         self.close()
         line = f"{words.remote_line(self.host, *self._serve)} && exec cat"
-        command = words.master(self._destination, self._control, line, silent=silent)
         self._say(f"connecting to {self.name}")
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
-        )
+        self._control = None if self._shared() else self._own_control
+        command = words.master(self._destination, self._control, line, silent=silent)
         try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+            )
             lines = self._listen(self._process)
             self.found = found = self._whereabouts(self._process, lines)
             self._bring(found)
@@ -106,6 +112,18 @@ class Tunnel:
             self.close()
             raise
         return found
+
+    def _shared(self) -> bool:
+        """Whether the user keeps a connection to the host, with its password and second factor given."""
+        try:
+            done = subprocess.run(
+                words.check(self._destination), stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False
+            )
+        except FileNotFoundError as error:
+            raise far.no_ssh() from error
+        except subprocess.TimeoutExpired:
+            return False
+        return done.returncode == 0
 
     def _listen(self, process: subprocess.Popen[bytes]) -> queue.SimpleQueue[bytes | None]:
         lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -167,15 +185,25 @@ class Tunnel:
             )
 
     def _forwarded(self, found: Whereabouts) -> bool:
-        command = words.forward(self._destination, self._control, self.socket, found.socket)
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
-        return done.returncode == 0 and answers(self.socket, found.nonce)
+        self._forwards = found.socket
+        return self._ask_master("forward", found.socket) and answers(self.socket, found.nonce)
+
+    def _ask_master(self, verb: str, remote: str) -> bool:
+        command = words.forward(self._destination, self._control, self.socket, remote, verb=verb)
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+        except subprocess.TimeoutExpired:
+            return False
+        return done.returncode == 0
 
     def close(self) -> None:
         """End the connection; the backend over there stays for its linger."""
         if self._dialler is not None:
             self._dialler.close()
             self._dialler = None
+        if self._forwards and self._control is None:  # our own master takes its forwards with it
+            self._ask_master("cancel", self._forwards)
+        self._forwards = ""
         if self._process is not None:
             if self._process.stdin is not None:
                 self._process.stdin.close()
@@ -185,7 +213,7 @@ class Tunnel:
                 self._process.kill()
                 self._process.wait()
             self._process = None
-        for file in (self.socket, self._control):
+        for file in (self.socket, self._own_control):
             file.unlink(missing_ok=True)
 
 

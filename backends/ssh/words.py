@@ -33,8 +33,18 @@ def called(host: Host) -> str:
     return f"~/{shlex.quote(program[2:])}" if program.startswith("~/") else shlex.quote(program)
 
 
-def master(destination: str, control: Path, line: str, *, silent: bool) -> list[str]:
-    """Return the command of a master connection that runs `line` there; `silent` asks for no password."""
+def check(destination: str) -> list[str]:
+    """Return the command that succeeds where the user keeps a connection to the host (ControlMaster) already."""
+    return ["ssh", "-O", "check", "--", destination]
+
+
+def master(destination: str, control: Path | None, line: str, *, silent: bool) -> list[str]:
+    """Return the command of a connection that runs `line` there; `silent` asks for no password.
+
+    Without a control path it shares the connection that the user keeps.
+    """
+    if control is None:
+        return [*_DEAF, "ssh", "-T", *_flags(["ControlMaster=no", "BatchMode=yes"]), "--", destination, line]
     options = [
         "ControlMaster=yes",
         "ControlPersist=no",
@@ -44,7 +54,11 @@ def master(destination: str, control: Path, line: str, *, silent: bool) -> list[
         "StreamLocalBindMask=0177",
         *(["BatchMode=yes"] if silent else []),
     ]
-    return [*_DEAF, "ssh", "-T", "-S", str(control), *_flags(options), "--", destination, line]
+    return [*_DEAF, "ssh", "-T", *_by(control), *_flags(options), "--", destination, line]
+
+
+def _by(control: Path | None) -> list[str]:
+    return ["-S", str(control)] if control is not None else []
 
 
 def _flags(options: Sequence[str]) -> list[str]:
@@ -57,13 +71,13 @@ def plain(destination: str, line: str, *, silent: bool) -> list[str]:
     return ["ssh", "-T", *alive, *_flags(["BatchMode=yes"] if silent else []), "--", destination, line]
 
 
-def forward(destination: str, control: Path, local: Path, remote: str) -> list[str]:
-    """Return the command that makes a running master forward a local socket to one over there."""
+def forward(destination: str, control: Path | None, local: Path, remote: str, *, verb: str = "forward") -> list[str]:
+    """Return the command that makes a running master forward a local socket to one over there, or `cancel` that."""
     # The masks stand here too: the process that asks for a forward decides them, not the master.
     masks = _flags(["StreamLocalBindUnlink=yes", "StreamLocalBindMask=0177"])
-    return ["ssh", "-S", str(control), *masks, "-O", "forward", "-L", f"{local}:{remote}", "--", destination]
+    return ["ssh", *_by(control), *masks, "-O", verb, "-L", f"{local}:{remote}", "--", destination]
 
 
-def through(destination: str, control: Path, line: str) -> list[str]:
+def through(destination: str, control: Path | None, line: str) -> list[str]:
     """Return the command that runs a line there over the running master."""
-    return [*_DEAF, "ssh", "-T", "-S", str(control), "-o", "BatchMode=yes", "--", destination, line]
+    return [*_DEAF, "ssh", "-T", *_by(control), "-o", "BatchMode=yes", "--", destination, line]

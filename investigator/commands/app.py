@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from investigator import settings, targets
 from investigator.commands import common
 from investigator.commands.common import Options
-from investigator.errors import BadInput
+from investigator.errors import BadInput, NotInstalled
 from investigator.overrides import overridden
 
 if TYPE_CHECKING:
     from backends.base import Backend
+    from backends.ssh.remote import Remote
 
 NAME = "app"
 HELP = "open the terminal app (also without any sub-command)"
@@ -40,18 +41,45 @@ def run(options: Options) -> int:
     prompt = targets.text_of(getattr(options, "prompt", ""))
     chosen = overridden(settings.load(), options.device, options.dtype)
     workbench = options.workbench or chosen.app.workbench
-    connect = _far(options.on, options.workbench, chosen) if options.on else None
+    remote = _signed_in(options) if options.on else None
     from screens.run import run as run_app
 
-    return run_app(workbench, chosen, prompt=prompt, session=options.session, connect=connect)
+    if remote is None:
+        return run_app(workbench, chosen, prompt=prompt, session=options.session)
+    return run_app(
+        options.workbench or remote.tunnel.host.workbench or workbench,
+        chosen,
+        prompt=prompt,
+        session=options.session,
+        connect=_mending(remote),
+        host=options.on,
+        greeting=remote.greeting,
+    )
 
 
-def _far(host: str, workbench: str, chosen: settings.Settings) -> Callable[[], Awaitable[Backend]]:
-    """Sign in while the terminal is still free for a password; the app then mends the same link when it breaks."""
+def _signed_in(options: Options) -> Remote:
+    """Sign in while the terminal is still free for a password, and for the question whether to install."""
+    try:
+        return _reached(options)
+    except NotInstalled as error:
+        from investigator.commands.install import offered
+
+        if not offered(options.on, str(error)):
+            raise
+    return _reached(options)
+
+
+def _reached(options: Options) -> Remote:
     from backends.ssh.remote import Remote
 
-    remote = Remote(host, workbench, chosen)
+    chosen = overridden(settings.load(), options.device, options.dtype)
+    remote = Remote(options.on, options.workbench, chosen)
     remote.sign_in()
+    return remote
+
+
+def _mending(remote: Remote) -> Callable[[], Awaitable[Backend]]:
+    """Return what the app connects with: the link that was signed in to, made again when it breaks."""
 
     async def connect() -> Backend:
         await remote.reconnect()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from investigator import settings
 from investigator.commands.common import Options, prompt_of
 from investigator.commands.progress import Meter, bar
+from investigator.errors import NotInstalled
 from investigator.events import Answer
 from investigator.records import Fetched
 from investigator.sources import Residual, Source
@@ -67,8 +68,8 @@ def desk(options: Options) -> Iterator[Desk]:
     meter = Meter()
     with contextlib.closing(bench_of(options, meter)) as bench:
         try:
-            if bench.notice:
-                meter.say(bench.notice)
+            for sentence in filter(None, (*(bench.greeting if bench.met else ()), bench.notice)):
+                meter.say(sentence)
             yield Desk(bench, meter)
         finally:
             meter.clear()
@@ -82,10 +83,23 @@ def _settle(bench: api.Investigator, meter: Meter) -> None:
 
 
 def bench_of(options: Options, meter: Meter) -> api.Investigator:
-    """Return a connected bench."""
+    """Return a connected bench; on a host without Investigator it is installed where the person at the terminal agrees.
+
+    Raises NotInstalled where it is not, or nobody can be asked.
+    """
+    try:
+        return _connected(options, meter)
+    except NotInstalled as error:
+        from investigator.commands.install import offered
+
+        if not offered(options.on, str(error)):
+            raise
+    return _connected(options, meter)
+
+
+def _connected(options: Options, meter: Meter) -> api.Investigator:
     from investigator import api  # with asyncio a third of the time that `--help` takes
 
-    chosen = settings.load()
     session = None if getattr(options, "no_save", True) else options.session or "notebook"
     return api.connect(
         options.workbench,
@@ -93,6 +107,6 @@ def bench_of(options: Options, meter: Meter) -> api.Investigator:
         device=options.device,
         dtype=options.dtype,
         on=options.on,
-        settings=chosen,
+        settings=settings.load(),
         on_message=meter.note,
     )

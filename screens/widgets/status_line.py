@@ -75,18 +75,23 @@ class StatusLine(Widget):
         """Return facts in the order in which they are kept when room is short (which is also their order on screen)."""
         status, here = self._app.link.status, cast("BaseScreen[None]", self.screen)
         if status.state in {"failed", "lost"}:
-            return [(f" {status.message} ", "status--bad"), (f"{status.mend} ", "status--dim")]
+            where = f" {one_line(self._app.host, 20)}: " if self._app.host else " "
+            return [(f"{where}{status.message} ", "status--bad"), (f"{status.mend} ", "status--dim")]
         book, dot = self._app.book, f" {self._app.marks.dot} "
         if status.state != "ready" or status.handshake is None:
             name = _short_name(book.name if book else self._app.workbench)
-            return [(f" {name}", "status--name"), (f"{dot}{status.message}", "status--run")]
+            return [(f" {name}", "status--name"), *self._host(), (f"{dot}{status.message}", "status--run")]
         hands = status.handshake
         model = book.subjects[0] if book and book.subjects else None
         facts = [(f" {_short_name(book.name if book else self._app.workbench)}", "status--name")]
+        facts += self._host()
         facts += [(dot + here.place_words, "")] if here.place_words else []
         facts += [(f"{dot}{hands.device} {_short(hands.dtype)}", "status--dim")]
         facts += [(f"{dot}{_model(model)}", "status--dim")] if model else []
         return [*facts, *self._places()]
+
+    def _host(self) -> list[Part]:
+        return [(f" on {one_line(self._app.host, 20)}", "status--here")] if self._app.host else []
 
     def _places(self) -> list[Part]:
         here = self._app.current_mode
