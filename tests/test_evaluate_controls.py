@@ -23,6 +23,7 @@ from backends.engine.evaluating.controls.run import GROUPS, evaluate_controls
 from backends.engine.evaluating.paper.run import write_paper_tables
 from backends.engine.likelihood import pair_scores
 from backends.engine.training.folders import Folders
+from backends.engine.training.opening import Opened
 from backends.engine.training.pocket import run_after_language_model
 from backends.engine.training.recipe import load_recipe
 from backends.engine.training.stages import Arguments, language_model
@@ -94,7 +95,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folders.recipe.write_text(RECIPE)
     recipe = load_recipe(folders.recipe)
     for steps in (
-        language_model(Arguments(recipe, folders, corpus, "cpu", "float32")),
+        language_model(Arguments([Opened(recipe, folders)], corpus, "cpu", "float32")),
         run_after_language_model(recipe, folders, corpus=corpus),
     ):
         for _ in steps:

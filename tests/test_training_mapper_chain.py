@@ -20,11 +20,12 @@ from backends.engine.training.firings import Firings, firings_folder
 from backends.engine.training.folders import Folders
 from backends.engine.training.label_texts import LabelTexts
 from backends.engine.training.mapper_pairs import Pairs, heldout_pairs, heldout_places
+from backends.engine.training.opening import Opened
 from backends.engine.training.parts import TrainedSubject
 from backends.engine.training.pocket import run_after_language_model, run_assemble
 from backends.engine.training.progress import Progress
 from backends.engine.training.recipe import Recipe, load_recipe
-from backends.engine.training.stages import Arguments, language_model
+from backends.engine.training.stages import Arguments, embedder, language_model
 from investigator.errors import WorkbenchError
 from investigator.records import Figure
 
@@ -37,8 +38,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Recipe, Folders]:
     folders.root.mkdir()
     folders.recipe.write_text(RECIPE)
     recipe = load_recipe(folders.recipe)
-    _exhaust(language_model(Arguments(recipe, folders, corpus, "cpu", "float32")))
+    given = Arguments([Opened(recipe, folders)], corpus, "cpu", "float32")
+    _exhaust(language_model(given))
     _exhaust(run_after_language_model(recipe, folders, corpus=corpus))
+    _exhaust(embedder(given))
     return recipe, folders
 
 
@@ -143,7 +146,7 @@ def test_a_finished_chain_does_nothing_again(made: tuple[Recipe, Folders]) -> No
 
 def test_what_ships_is_enough_for_every_figure(made: tuple[Recipe, Folders], tmp_path: Path) -> None:
     _, folders = made
-    _exhaust(run_assemble(folders, tmp_path))
+    _exhaust(run_assemble(folders.root, tmp_path))
     assert not (tmp_path / "work").exists()
     figures = {row.name: row for row in evaluate_pocket(tmp_path) if isinstance(row, Figure)}
     assert {
@@ -162,8 +165,9 @@ def test_what_ships_is_enough_for_every_figure(made: tuple[Recipe, Folders], tmp
 
 
 def test_an_unfinished_folder_is_not_assembled(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text(RECIPE)
     with pytest.raises(WorkbenchError, match="has no subject"):
-        _exhaust(run_assemble(Folders(tmp_path / "empty"), tmp_path / "target"))
+        _exhaust(run_assemble(tmp_path, tmp_path / "target"))
 
 
 def test_contexts_are_one_line_a_latent(made: tuple[Recipe, Folders]) -> None:

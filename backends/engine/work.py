@@ -7,7 +7,6 @@ import importlib
 import math
 import os
 import platform
-import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from importlib import metadata
@@ -91,7 +90,7 @@ class WorkEngine:
         command, _, name = verb.command.partition(" ")
         figures: dict[str, Figure] = {}
         message = ""
-        for step in _index(name, verb) if command == "index" else _COMMANDS[command](name, verb.arguments):
+        for step in _built(verb) if _is_built(verb) else _COMMANDS[command](name, verb.arguments):
             if isinstance(step, str):
                 message = step
                 continue
@@ -115,32 +114,27 @@ def _figures(step: Any) -> list[Figure]:
 
 def _train(stage: str, given: Arguments) -> Iterator[Step]:
     from backends.engine.training.allocator import keep_freed_memory
-    from backends.engine.training.folders import Folders
-    from backends.engine.training.recipe import DEFAULT_RECIPE, load_recipe
-    from backends.engine.training.stages import STAGES
-    from backends.engine.training.stages import Arguments as Given
+    from backends.engine.training.stages import STAGES, prepare
 
     if stage not in STAGES:
         raise BadInput(f"There is no stage {stage!r} of training.", f"The stages: {', '.join(STAGES)}.")
     keep_freed_memory()
-    file = Path(str(given.get("recipe") or DEFAULT_RECIPE))
-    folders = Folders(Path(str(given["out"])))
-    recipe = load_recipe(file)
-    folders.root.mkdir(parents=True, exist_ok=True)
-    if file.resolve() != folders.recipe.resolve():
-        shutil.copyfile(file, folders.recipe)
-    corpus, device, dtype = (str(given.get(name, "")) for name in ("corpus", "device", "dtype"))
-    yield from STAGES[stage](Given(recipe, folders, Path(corpus), device or "cpu", dtype or "auto"))
-    if stage == "pocket":
-        _name_parts(folders.root / "workbench.toml", recipe.sae.layer)
-
-
-def _name_parts(file: Path, layer: int) -> None:
-    """Write the workbench file that opens what was trained, unless there is one: pocket's own, at this layer."""
-    if not file.exists():
-        text = (Path(__file__).parents[1] / "pocket" / "workbench.toml").read_text(encoding="utf-8")
-        text = text.replace("layer = 3\n", f"layer = {layer}\n").replace("L3", f"L{layer}").replace("l3", f"l{layer}")
-        file.write_text(text.partition("\n")[2], encoding="utf-8")
+    texts = {name: str(given.get(name) or "") for name in ("recipe", "subject", "layer", "files", "sheets")}
+    prepared = prepare(
+        Path(texts["recipe"]) if texts["recipe"] else None,
+        Path(str(given["out"])),
+        texts["subject"],
+        Path(str(given.get("corpus", ""))),
+        device=str(given.get("device") or "cpu"),
+        dtype=str(given.get("dtype") or "auto"),
+        layer=int(texts["layer"]) if texts["layer"] else None,
+        files=tuple(map(Path, texts["files"].splitlines())),
+        sheets=Path(texts["sheets"]) if texts["sheets"] else None,
+        first=int(given.get("first", 0)),
+        count=int(given.get("count", 2250)),
+        reader=str(given.get("reader", "")),
+    )
+    yield from STAGES[stage](prepared)
 
 
 def _evaluate(name: str, given: Arguments) -> Iterable[Step | Figure | str]:
@@ -170,10 +164,19 @@ INDEXES = {
 }
 """From a kind of index to the module whose `build(verb)` makes it: a generator of progress and figures, and of a `str`
 that says what came of it."""
+BUILT = {"train map": "backends.engine.crossmodel.work"}
+"""The same for other commands."""
 
 
-def _index(name: str, verb: Work) -> Iterable[Progress | Figure | str]:
-    if name not in INDEXES:
-        raise BadInput(f"There is no index of {name!r}.", f"There are: {', '.join(INDEXES)}.")
-    made: Iterable[Progress | Figure | str] = importlib.import_module(INDEXES[name]).build(verb)
+def _is_built(verb: Work) -> bool:
+    return verb.command.startswith("index ") or verb.command in BUILT
+
+
+def _built(verb: Work) -> Iterable[Progress | Figure | str]:
+    kind = verb.command.removeprefix("index ")
+    if verb.command not in BUILT and kind not in INDEXES:
+        raise BadInput(f"There is no index of {kind!r}.", f"There are: {', '.join(INDEXES)}.")
+    made: Iterable[Progress | Figure | str] = importlib.import_module(BUILT.get(verb.command) or INDEXES[kind]).build(
+        verb
+    )
     return made

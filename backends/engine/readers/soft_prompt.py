@@ -106,10 +106,12 @@ class SoftPromptMapper(nn.Module):
         """Return the soft prompt of a reader that sees nothing of the activation: the biases, `[1, slots, width]`."""
         return self.bias[None]
 
-    def save(self, folder: Path) -> None:
-        """Write `mapper.safetensors` and `mapper.json` into the folder."""
+    def save(self, folder: Path, matrices: torch.dtype = torch.float32) -> None:
+        """Write `mapper.safetensors` (float32 but for the matrices) and `mapper.json` into the folder."""
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {name: value.detach().cpu().float().contiguous() for name, value in self.state_dict().items()}
+        if "matrix" in tensors:
+            tensors["matrix"] = tensors["matrix"].to(matrices)
         save_file(tensors, folder / WEIGHTS)
         (folder / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(self.card), indent=1) + b"\n")
 

@@ -1,26 +1,30 @@
 """Run stages of training from a shell: `python -m backends.engine.training STAGE --out FOLDER --corpus FOLDER`."""
 
 import argparse
-import shutil
 import sys
 import time
 from pathlib import Path
 
 from backends.engine.training.allocator import keep_freed_memory
-from backends.engine.training.folders import Folders
-from backends.engine.training.recipe import DEFAULT_RECIPE, load_recipe
-from backends.engine.training.stages import STAGES, Arguments
+from backends.engine.training.stages import STAGES, prepare
 from investigator.errors import InvestigatorError
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m backends.engine.training", description=__doc__)
     parser.add_argument("stage", choices=list(STAGES))
-    parser.add_argument("--recipe", type=Path, default=DEFAULT_RECIPE)
+    parser.add_argument("files", nargs="*", type=Path, help="read-labels: what came back")
+    parser.add_argument("--recipe", type=Path, default=None)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="auto", help="auto (measured), float32 or bfloat16")
+    parser.add_argument("--subject", default="", help="one of the recipe's subjects")
+    parser.add_argument("--layer", type=int, default=None, help="one of the subject's layers")
+    parser.add_argument("--sheets", type=Path, default=None, help="label-sheets: where to write")
+    parser.add_argument("--first", type=int, default=0, help="label-sheets: from which latent on")
+    parser.add_argument("--count", type=int, default=2250, help="label-sheets: how many latents")
+    parser.add_argument("--reader", default="", help="read-labels: who wrote them")
     return parser.parse_args(arguments)
 
 
@@ -29,12 +33,20 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     keep_freed_memory()
     try:
-        folders = Folders(options.out)
-        recipe = load_recipe(options.recipe)
-        folders.root.mkdir(parents=True, exist_ok=True)
-        if options.recipe.resolve() != folders.recipe.resolve():
-            shutil.copyfile(options.recipe, folders.recipe)
-        given = Arguments(recipe, folders, options.corpus, options.device, options.dtype)
+        given = prepare(
+            options.recipe,
+            options.out,
+            options.subject,
+            options.corpus,
+            device=options.device,
+            dtype=options.dtype,
+            layer=options.layer,
+            files=tuple(options.files),
+            sheets=options.sheets,
+            first=options.first,
+            count=options.count,
+            reader=options.reader,
+        )
         printed = 0.0
         for progress in STAGES[options.stage](given):
             if time.monotonic() - printed > 5.0 or progress.done == progress.total:

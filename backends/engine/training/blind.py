@@ -37,8 +37,8 @@ def run_blind(recipe: Recipe, folders: Folders, *, device: str, dtype: str) -> S
     yield from train_run(run, material, f"mapper-{NAME}")
     figures = {"tune_nll": tune_figures(run, material)["tune_nll"], "seconds": round(run.seconds, 1)}
     mapper.card = finished_card(mapper.card, recipe, folders, run)
-    mapper.save(folders.readers / NAME)
-    write_counts(folders.readers / NAME, torch.from_numpy(material.pairs.labels), len(material.labels.texts))
+    mapper.save(folders.reader(NAME))
+    write_counts(folders.reader(NAME), torch.from_numpy(material.pairs.labels), len(material.labels.texts))
     write_json(figures_file, {"machine": machine(device), "dtype": dtype, "seed": settings.seed, "figures": figures})
     yield Progress(run.steps, run.steps, "blind reader trained", figures)
 

@@ -4,16 +4,24 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Paths of one workbench in the making; everything but `work` is what ships."""
+    """Paths of one subject's parts in the making; everything but `work` is what ships."""
 
     root: Path
+    suffix: str = ""
+    """How names of one layer's readers, figures and checkpoints end: nothing at the main layer, else `-L<layer>`."""
+    shared: Path | None = None
+    """The folder of the first subject, whose documents a further subject is trained and measured on."""
+
+    def at(self, layer: int, main: int) -> "Folders":
+        """The same folders for the parts of one layer."""
+        return replace(self, suffix="" if layer == main else f"-L{layer}")
 
     @property
     def subject(self) -> Path:
@@ -38,9 +46,17 @@ class Folders:
         """Trained mappers, one folder each."""
         return self.root / "readers"
 
+    def reader(self, name: str) -> Path:
+        """Folder of one trained mapper of this layer."""
+        return self.readers / f"{name}{self.suffix}"
+
+    def sae_name(self, layer: int) -> str:
+        """What the workbench file calls the layer's autoencoder."""
+        return f"{self.root.name}-l{layer}" if self.shared else f"l{layer}"
+
     def heldout(self, split: str) -> Path:
         """Held-out documents ("tune" or "test") that ship, with their attribution."""
-        return self.root / "heldout" / f"{split}.jsonl"
+        return (self.shared or self.root) / "heldout" / f"{split}.jsonl"
 
     @property
     def recipe(self) -> Path:
@@ -49,17 +65,21 @@ class Folders:
 
     def figures(self, stage: str) -> Path:
         """What a stage measured, as JSON."""
-        return self.root / "figures" / f"{stage}.json"
+        return self.root / "figures" / f"{stage}{self.suffix}.json"
 
     @property
     def work(self) -> Path:
         """Caches and checkpoints, which never ship."""
         return self.root / "work"
 
+    def checkpoint(self, name: str) -> Path:
+        """Where a stage of this layer keeps what it goes on from."""
+        return self.work / f"{name}{self.suffix}.pt"
+
     @property
     def splits(self) -> Path:
         """The cached text of the training split, one folder."""
-        return self.work / "splits"
+        return (self.shared or self.root) / "work" / "splits"
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:

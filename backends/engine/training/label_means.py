@@ -19,12 +19,12 @@ MEANS = "label_means.safetensors"
 
 
 def run_label_means(recipe: Recipe, folders: Folders, name: str, *, device: str = "cpu") -> Stage:
-    """Write label_means.safetensors and its card into readers/NAME/, once.
+    """Write label_means.safetensors and its card into the reader's folder, once.
 
     `means` [labels] and the `scores` [labels, positions] behind them, nats a token, float32, in the order of the
     label file's distinct texts.
     """
-    folder, layer = folders.readers / name, recipe.sae.layer
+    folder, layer = folders.reader(name), recipe.sae.layer
     card = folder / "label_means.json"
     if card.exists():
         yield Progress(1, 1, f"label means of {name} were measured before")

@@ -157,7 +157,7 @@ class MapperRun:
 def train_run(run: MapperRun, material: Material, name: str) -> Stage:
     """Take all remaining steps; checkpoints in work/, the tune figures in the progress."""
     settings = material.recipe.mapper
-    checkpoint = material.folders.work / f"{name}.pt"
+    checkpoint = material.folders.checkpoint(name)
     if (state := load_checkpoint(checkpoint, settings, material.subject.device)) is not None:
         run.restore(state)
     batches = _remaining_batches(run, material, settings.seed)
@@ -221,7 +221,7 @@ def finished_card(card: MapperCard, recipe: Recipe, folders: Folders, run: Mappe
     labels = label_files.read(folders.labels(recipe.sae.layer))
     return msgspec.structs.replace(
         card,
-        sae=f"l{recipe.sae.layer}",
+        sae=folders.sae_name(recipe.sae.layer),
         subject_fingerprint=fingerprints.of_folder(folders.subject),
         labels_fingerprint=labels.fingerprint,
         label_split=f"../../labels/{folders.labels(recipe.sae.layer).name}",
@@ -249,7 +249,7 @@ def run_mapper(recipe: Recipe, folders: Folders, form: Form, name: str, *, devic
     yield from train_run(run, material, f"mapper-{name}")
     figures = {**tune_figures(run, material), "seconds": round(run.seconds, 1), "pairs": float(len(material.pairs))}
     mapper.card = finished_card(mapper.card, recipe, folders, run)
-    mapper.save(folders.readers / name)
+    mapper.save(folders.reader(name), torch.float16)
     write_json(
         figures_file, {"machine": machine(device), "dtype": dtype, "seed": recipe.mapper.seed, "figures": figures}
     )

@@ -45,7 +45,7 @@ def run_prompt_only(recipe: Recipe, folders: Folders, *, device: str, dtype: str
     yield from train_run(run, material, f"mapper-{NAME}")
     figures = {**tune_figures(run, material), "seconds": round(run.seconds, 1), "pairs": float(len(material.pairs))}
     mapper.card = finished_card(mapper.card, recipe, folders, run)
-    mapper.save(folders.readers / NAME)
+    mapper.save(folders.reader(NAME))
     write_json(figures_file, {"machine": machine(device), "dtype": dtype, "seed": settings.seed, "figures": figures})
     yield Progress(run.steps, run.steps, "prompt-only reader trained", figures)
 

@@ -1,11 +1,11 @@
 """The recipe of a workbench: every choice that its training makes, read from one TOML file."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from investigator.errors import InvestigatorError
+from investigator.errors import BadInput, InvestigatorError
 
 
 class RecipeError(InvestigatorError):
@@ -67,9 +67,10 @@ class LanguageModelRecipe(Section, frozen=True):
 
 
 class SAERecipe(Section, frozen=True):
-    """[sae]: the sparse autoencoder of one layer."""
+    """[sae]: the sparse autoencoder of the main layer."""
 
     layer: int = 3
+    weights: Literal["float32", "float16"] = "float32"
     latents: int = 4096
     k: int = 24
     tokens: int = 8_000_000
@@ -155,10 +156,35 @@ class MapperRecipe(Section, frozen=True):
     evaluation_seconds: float = 60.0
 
 
+class EmbedderRecipe(Section, frozen=True):
+    """[embedder]: the small sentence embedder."""
+
+    vocabulary: int = 12_000
+    width: int = 160
+    pairs: int = 300_000
+    epochs: int = 4
+    batch: int = 1024
+    rate: float = 0.02
+    temperature: float = 0.06
+    seed: int = 1
+
+
+class OthersRecipe(Section, frozen=True):
+    """[others]: further layers with an autoencoder and a reader each, and what differs there from the main layer."""
+
+    layers: tuple[int, ...] = ()
+    sae: dict[str, Any] = {}
+    statistics: dict[str, Any] = {}
+    labels: dict[str, Any] = {}
+    mapper: dict[str, Any] = {}
+
+
 class Recipe(Section, frozen=True):
     """A whole recipe; every key has a default, so an empty file is a recipe too."""
 
     name: str = "pocket"
+    subjects: tuple[str, ...] = ()
+    """Further subjects, each with a recipe of its own in a folder of this name beside this file."""
     corpus: CorpusRecipe = CorpusRecipe()
     tokenizer: TokenizerRecipe = TokenizerRecipe()
     language_model: LanguageModelRecipe = LanguageModelRecipe()
@@ -166,6 +192,38 @@ class Recipe(Section, frozen=True):
     statistics: StatisticsRecipe = StatisticsRecipe()
     labels: LabelsRecipe = LabelsRecipe()
     mapper: MapperRecipe = MapperRecipe()
+    embedder: EmbedderRecipe = EmbedderRecipe()
+    others: OthersRecipe = OthersRecipe()
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """All layers with an autoencoder, the main one first."""
+        return (self.sae.layer, *self.others.layers)
+
+    def at(self, layer: int) -> "Recipe":
+        """The recipe of one layer; raises BadInput for one without an autoencoder, RecipeError for an unknown key."""
+        if layer == self.sae.layer:
+            return self
+        if layer not in self.others.layers:
+            known = ", ".join(map(str, self.layers))
+            raise BadInput(f"The recipe {self.name} has no autoencoder at layer {layer}.", f"It has: {known}.")
+        try:
+            return msgspec.structs.replace(
+                self,
+                sae=_changed(self.sae, self.others.sae | {"layer": layer}),
+                statistics=_changed(self.statistics, self.others.statistics),
+                labels=_changed(self.labels, self.others.labels),
+                mapper=_changed(self.mapper, self.others.mapper),
+            )
+        except msgspec.ValidationError as error:
+            raise RecipeError(f"[others] of the recipe {self.name} is not valid: {error}. Mend that key.") from error
+
+
+_Any = TypeVar("_Any", bound=Section)
+
+
+def _changed(section: _Any, changes: dict[str, Any]) -> _Any:
+    return msgspec.convert(msgspec.to_builtins(section) | changes, type(section))
 
 
 DEFAULT_RECIPE = Path(__file__).parents[2] / "pocket" / "recipe.toml"

@@ -135,7 +135,8 @@ def _train(source: ActivationSource, recipe: Recipe, folders: Folders, dtype: to
         context=recipe.language_model.context,
         dataset=f"{recipe.name} training split",
     )
-    save_sae(folders.sae(settings.layer), fold_scaling(run.trainer.weights, run.mean, run.scale), config)
+    raw = fold_scaling(run.trainer.weights, run.mean, run.scale)
+    save_sae(folders.sae(settings.layer), raw, config, getattr(torch, settings.weights))
 
 
 def _steps(run: Run, activations: Tensor, settings: SAERecipe, total: int) -> float:

@@ -51,11 +51,11 @@ def configuration(
     }
 
 
-def save_sae(folder: Path, weights: Weights, config: dict[str, Any]) -> None:
-    """Write cfg.json and sae_weights.safetensors (float32), each atomically."""
+def save_sae(folder: Path, weights: Weights, config: dict[str, Any], dtype: torch.dtype = torch.float32) -> None:
+    """Write cfg.json and sae_weights.safetensors, each atomically; weights kept in float16 are read as float32."""
     folder.mkdir(parents=True, exist_ok=True)
     names = {"W_enc": weights.W_enc, "b_enc": weights.b_enc, "W_dec": weights.W_dec, "b_dec": weights.b_dec}
-    tensors = {name: tensor.detach().to(torch.float32).contiguous() for name, tensor in names.items()}
+    tensors = {name: tensor.detach().to(dtype).contiguous() for name, tensor in names.items()}
     write_atomically(folder / "sae_weights.safetensors", lambda path: save_file(tensors, path))
     text = json.dumps(config, indent=1) + "\n"
     write_atomically(folder / "cfg.json", lambda path: _write(path, text))

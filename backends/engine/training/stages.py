@@ -1,17 +1,22 @@
 """The stages of training by name, each a generator of progress that resumes by itself."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from backends.engine.dtypes import fastest_matmul_dtype
+from backends.engine.training.embedder import run_embedder
 from backends.engine.training.folders import Folders
 from backends.engine.training.labels.stage import run_labels
 from backends.engine.training.language_model import run_language_model
+from backends.engine.training.naming import name_parts
+from backends.engine.training.opening import Opened, choose, open_for_training
 from backends.engine.training.pocket import run_after_language_model, run_readers
 from backends.engine.training.progress import Stage
+from backends.engine.training.reading.merge import run_read_labels
+from backends.engine.training.reading.sheets import run_label_sheets
 from backends.engine.training.recipe import Recipe
 from backends.engine.training.rows import run_rows
 from backends.engine.training.sae import run_sae
@@ -24,11 +29,22 @@ from backends.engine.training.tokenizer import run_tokenizer
 class Arguments:
     """What every stage may need; `dtype` is "auto", "float32" or "bfloat16"."""
 
-    recipe: Recipe
-    folders: Folders
+    opened: list[Opened]
     corpus: Path
     device: str = "cpu"
     dtype: str = "auto"
+    layer: int | None = None
+    """The one layer that is meant; all of the recipe's where none is."""
+    files: tuple[Path, ...] = ()
+    """What `read-labels` reads."""
+    sheets: Path | None = None
+    """Where `label-sheets` writes,"""
+    first: int = 0
+    """from which latent on,"""
+    count: int = 2250
+    """and how many."""
+    reader: str = field(default="")
+    """Who wrote the labels that are read."""
 
     @property
     def matmul_dtype(self) -> str:
@@ -38,41 +54,85 @@ class Arguments:
         fastest = torch.bfloat16 if self.device.startswith("cuda") else fastest_matmul_dtype().fastest
         return str(fastest).removeprefix("torch.")
 
+    @property
+    def first_subject(self) -> Opened:
+        """The first of the chosen subjects."""
+        return self.opened[0]
+
+    def parts(self) -> Iterator[tuple[Recipe, Folders]]:
+        """Recipe and folders of every layer that is meant, of every subject that is, main layers first."""
+        for one in self.opened:
+            layers = one.recipe.layers if self.layer is None else (self.layer,)
+            for layer in layers:
+                yield one.recipe.at(layer), one.folders.at(layer, one.recipe.sae.layer)
+
+
+def prepare(file: Path | None, out: Path, subject: str, corpus: Path, **more: object) -> Arguments:
+    """Open a recipe for training into `out`; raises RecipeError, and BadInput for an unknown subject."""
+    return Arguments(choose(open_for_training(file, out), subject), corpus, **more)  # type: ignore[arg-type]
+
 
 def language_model(given: Arguments) -> Stage:
     """Splits, tokenizer, rows and the language model, each only if it is not there yet."""
-    yield from run_splits(given.recipe, given.folders, corpus=given.corpus)
-    yield from run_tokenizer(given.recipe, given.folders)
-    yield from run_rows(given.recipe, given.folders, corpus=given.corpus)
-    yield from run_language_model(given.recipe, given.folders, device=given.device, dtype=given.matmul_dtype)
+    for one in given.opened:
+        yield from run_splits(one.recipe, one.folders, corpus=given.corpus)
+        yield from run_tokenizer(one.recipe, one.folders)
+        yield from run_rows(one.recipe, one.folders, corpus=given.corpus)
+        yield from run_language_model(one.recipe, one.folders, device=given.device, dtype=given.matmul_dtype)
 
 
 def sae(given: Arguments) -> Stage:
-    """The autoencoder of the recipe's layer."""
-    yield from run_sae(given.recipe, given.folders, device=given.device, dtype=given.matmul_dtype)
+    """The autoencoders."""
+    for recipe, folders in given.parts():
+        yield from run_sae(recipe, folders, device=given.device, dtype=given.matmul_dtype)
 
 
 def statistics(given: Arguments) -> Stage:
     """Firings, layer statistics and latent statistics."""
-    yield from run_statistics(given.recipe, given.folders, device=given.device, dtype=given.matmul_dtype)
+    for recipe, folders in given.parts():
+        yield from run_statistics(recipe, folders, device=given.device, dtype=given.matmul_dtype)
 
 
 def labels(given: Arguments) -> Stage:
     """Labels by rule."""
-    yield from run_labels(given.recipe, given.folders, corpus=given.corpus)
+    for recipe, folders in given.parts():
+        yield from run_labels(recipe, folders, corpus=given.corpus)
+
+
+def label_sheets(given: Arguments) -> Stage:
+    """Sheets for a person who reads what latents fire on and labels them."""
+    recipe, folders = next(given.parts())
+    target = given.sheets or folders.root / "sheets"
+    yield from run_label_sheets(recipe, folders, target, first=given.first, count=given.count)
+
+
+def read_labels(given: Arguments) -> Stage:
+    """The labels that came back from such a person, checked and put in place of the rules'."""
+    recipe, folders = next(given.parts())
+    yield from run_read_labels(recipe, folders, given.files, reader=given.reader, corpus=given.corpus)
 
 
 def mapper(given: Arguments) -> Stage:
     """The readers and their label means."""
-    yield from run_readers(given.recipe, given.folders, device=given.device, dtype=given.matmul_dtype)
+    for recipe, folders in given.parts():
+        yield from run_readers(recipe, folders, device=given.device, dtype=given.matmul_dtype)
+
+
+def embedder(given: Arguments) -> Stage:
+    """The small sentence embedder."""
+    one = given.first_subject
+    yield from run_embedder(one.recipe, one.folders, corpus=given.corpus)
 
 
 def pocket(given: Arguments) -> Stage:
-    """The whole chain; `investigator train pocket` then copies what ships with `run_assemble`."""
+    """The whole chain, and the workbench file that opens it; `run_assemble` then copies what ships."""
     yield from language_model(given)
-    yield from run_after_language_model(
-        given.recipe, given.folders, corpus=given.corpus, device=given.device, dtype=given.matmul_dtype
-    )
+    for recipe, folders in given.parts():
+        yield from run_after_language_model(
+            recipe, folders, corpus=given.corpus, device=given.device, dtype=given.matmul_dtype
+        )
+    yield from embedder(given)
+    name_parts(given.opened)
 
 
 STAGES: dict[str, Callable[[Arguments], Stage]] = {
@@ -80,6 +140,9 @@ STAGES: dict[str, Callable[[Arguments], Stage]] = {
     "sae": sae,
     "statistics": statistics,
     "labels": labels,
+    "label-sheets": label_sheets,
+    "read-labels": read_labels,
     "mapper": mapper,
+    "embedder": embedder,
     "pocket": pocket,
 }

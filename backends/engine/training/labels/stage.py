@@ -79,8 +79,7 @@ def _all_options(
 
 def label_rows(chosen: dict[int, Checked], recipe: Recipe) -> list[dict[str, Any]]:
     """One Neuronpedia explanation a labelled latent, with the rule, its evidence, its check and its split."""
-    layer = recipe.sae.layer
-    source = f"{layer}-{recipe.name}-res-{recipe.sae.latents // 1024}k"
+    source = label_source(recipe)
     heads = {entry.candidate.text: entry.candidate.head for _, entry in sorted(chosen.items())}
     held = hold_out(heads, recipe.labels.heldout_share, recipe.labels.seed)
     return [
@@ -93,6 +92,7 @@ def label_rows(chosen: dict[int, Checked], recipe: Recipe) -> list[dict[str, Any
             "description": entry.candidate.text,
             "typeName": TYPE_NAME,
             "explanationModelName": None,
+            "method": "rule",
             "rule": _rule(entry),
             "evidence": _evidence(entry),
             "score": round(entry.score, 4),
@@ -100,6 +100,11 @@ def label_rows(chosen: dict[int, Checked], recipe: Recipe) -> list[dict[str, Any
         }
         for latent, entry in sorted(chosen.items())
     ]
+
+
+def label_source(recipe: Recipe) -> str:
+    """What Neuronpedia would call the layer's autoencoder."""
+    return f"{recipe.sae.layer}-{recipe.name}-res-{recipe.sae.latents // 1024}k"
 
 
 def _rule(entry: Checked) -> str:
