@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from backends.engine import facts
 from backends.engine.parts import Parts
-from investigator.provenance import ReaderSummary, SaeSummary, SubjectSummary, WorkbenchSummary
+from investigator.errors import WorkbenchError
+from investigator.provenance import MapSummary, ReaderSummary, SaeSummary, SubjectSummary, WorkbenchSummary
 
 
 def summarise(parts: Parts, path: str) -> WorkbenchSummary:
@@ -17,6 +18,7 @@ def summarise(parts: Parts, path: str) -> WorkbenchSummary:
         saes=tuple(_sae(parts, name) for name in bench.saes),
         readers=tuple(_reader(parts, name) for name in bench.readers),
         example=bench.example,
+        maps=tuple(_map(parts, name) for name in bench.maps),
     )
 
 
@@ -55,3 +57,20 @@ def _reader(parts: Parts, name: str) -> ReaderSummary:
         sae=entry.sae,
         labels=len(parts.labels(entry.sae).texts) if entry.sae else 0,
     )
+
+
+def _map(parts: Parts, name: str) -> MapSummary:
+    """Return what a map's card says, without its weights; where it does not fit, the reason is its note."""
+    from backends.engine.crossmodel import maps
+
+    try:
+        card = maps.card_of(parts, name)
+    except WorkbenchError as error:
+        return MapSummary(name, "", "", -1, "", -1, note=str(error))
+    try:
+        maps.check_fits(parts, name)
+        source, target = (maps.end_name(parts, end) for end in (card.source, card.target))
+        note = "underdetermined" if card.underdetermined else ""
+    except WorkbenchError as error:
+        source, target, note = card.source.subject, card.target.subject, str(error)
+    return MapSummary(name, card.kind, source, card.source.layer, target, card.target.layer, card.worth.cosine, note)
