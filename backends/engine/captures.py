@@ -15,7 +15,9 @@ from torch import Tensor
 
 from backends.engine import files
 from backends.engine.saes import Encoded, Sae
+from backends.engine.shortage import is_shortage, release
 from backends.engine.subject import Subject
+from investigator.errors import BadInput, ScoreError
 
 Key = tuple[str, tuple[int, ...]]
 _SHARE_OF_MEMORY = 0.2
@@ -52,6 +54,16 @@ class Captures:
         self._kept: OrderedDict[Key, Capture] = OrderedDict()
         self._lock = threading.Lock()
 
+    def check_room(self, layers: int, tokens: int, width: int) -> None:
+        """Raise BadInput where one prompt's activations alone would take more than all that are kept may take."""
+        needed = 4 * layers * tokens * width
+        if needed > self._most_bytes:
+            raise BadInput(
+                f"The activations of {tokens} tokens take {needed / 1e6:,.0f} MB, and captured prompts may take "
+                f"{self._most_bytes / 1e6:,.0f} MB here, a fifth of the memory that was free.",
+                "Shorten the prompt, or free memory and start the backend again.",
+            )
+
     def held(self, subject: str, ids: tuple[int, ...]) -> Capture | None:
         """Return a capture without ever running the model."""
         with self._lock:
@@ -64,9 +76,29 @@ class Captures:
         """Return a capture, running the model where it is not held."""
         found = self.held(subject.name, ids)
         if found is None:
-            found = Capture(ids, subject.capture(ids))
+            found = Capture(ids, self._captured(subject, ids))
             self._keep((subject.name, ids), found)
         return found
+
+    def _captured(self, subject: Subject, ids: tuple[int, ...]) -> Tensor:
+        """Run the model; where memory is short, once more with all that is kept let go."""
+        try:
+            return subject.capture(ids)
+        except (MemoryError, RuntimeError) as error:
+            if not is_shortage(error):
+                raise
+        with self._lock:
+            self._kept.clear()
+        release()
+        try:
+            return subject.capture(ids)
+        except (MemoryError, RuntimeError) as error:
+            if not is_shortage(error):
+                raise
+            raise ScoreError(
+                f"There is not enough memory to read a prompt of {len(ids)} tokens.",
+                "Shorten it, close other programs, or open a smaller model; `investigator doctor` says what fits.",
+            ) from error
 
     def _keep(self, key: Key, capture: Capture) -> None:
         with self._lock:

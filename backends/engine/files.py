@@ -65,11 +65,27 @@ def parameters(table: dict[str, dict[str, Any]]) -> int:
     return sum(math.prod(entry["shape"]) for entry in table.values())
 
 
+CGROUP = Path("/sys/fs/cgroup")
+"""Where a container or a Slurm job finds its own bounds (cgroup v2)."""
+
+
 def free_memory() -> int:
-    """Return the bytes of memory that can still be used on this machine."""
+    """Return the bytes of memory that can still be used on this machine, or in this process's container or job."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
     except (OSError, StopIteration):
         # Elsewhere than on Linux: what is installed, because what is free has no portable name.
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(free, _left_in_group(free))
+
+
+def _left_in_group(otherwise: int) -> int:
+    """Return what a memory bound leaves to this process's group: beyond it the kernel kills without a word."""
+    try:
+        own = Path("/proc/self/cgroup").read_text(encoding="ascii").strip().rpartition("::/")[2]
+        folder = next(each for each in (CGROUP / own, CGROUP) if (each / "memory.max").is_file())
+        most = (folder / "memory.max").read_text(encoding="ascii").strip()
+        return max(0, int(most) - int((folder / "memory.current").read_text(encoding="ascii")))
+    except (OSError, ValueError, StopIteration):
+        return otherwise

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from backends.engine import files, fingerprints
 from backends.engine.numbers import Floats, check_finite
+from backends.engine.shortage import fewer
 from investigator.errors import WorkbenchError
 
 Kind = Literal["topk", "jumprelu", "standard"]
@@ -74,9 +75,16 @@ class Sae:
 
     def encode_sparse(self, x: Tensor) -> Encoded:
         """Encode residuals `[positions, d]` and keep the active latents; raise ScoreError where one is not finite."""
-        rows = max(1, _VALUES_AT_ONCE // self.latents)
-        with torch.inference_mode():
-            parts = [_sparse(*self.forward(x[start : start + rows])) for start in range(0, len(x), rows)]
+        rows, start = max(1, _VALUES_AT_ONCE // self.latents), 0
+        parts: list[tuple[NDArray[Any], NDArray[Any], Floats, Floats]] = []
+        while start < len(x):
+            try:
+                with torch.inference_mode():
+                    parts.append(_sparse(*self.forward(x[start : start + rows])))
+            except (MemoryError, RuntimeError) as error:
+                rows = fewer(error, min(rows, len(x) - start))
+                continue
+            start += rows
         counts, latents, activations, pre = (np.concatenate(column) for column in zip(*parts, strict=True))
         check_finite(pre, f"The encoding by the SAE {self.name}")
         return Encoded(np.concatenate([[0], np.cumsum(counts)]), latents, activations, pre)

@@ -146,6 +146,7 @@ def check_ids(engine: WorkbenchEngine, name: str, ids: tuple[int, ...]) -> None:
         raise BadInput(
             f"The prompt has {len(ids)} tokens, but {name} reads at most {subject.context}.", "Shorten the prompt."
         )
+    engine.captures.check_room(subject.layers, len(ids), subject.width)
     if not 0 <= min(ids) <= max(ids) < subject.vocabulary:
         raise BadInput(f"A token id is not one of {name}'s 0 to {subject.vocabulary - 1}.", "Open the prompt again.")
 

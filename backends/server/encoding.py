@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from investigator.wire import Event, Failed, Verb
 
 log = logging.getLogger("backends.server")
 _encoder = msgspec.json.Encoder()
+_ALLOCATOR = re.compile("not enough memory|can't allocate memory|out of memory", re.IGNORECASE)
+"""What allocators without an error class of their own say (torch's of the processor, MPS)."""
 
 
 def line(event: Event, n: int) -> bytes:
@@ -51,7 +54,7 @@ def failed(error: BaseException, verb: Verb, log_file: Path | str) -> Failed:
         return Failed(error.kind, error.message, error.mend)
     name = name_of(verb)
     log.error("%s failed", name, exc_info=error)
-    if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__:
+    if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or _ALLOCATOR.search(str(error)):
         return Failed(
             "error", f"There was not enough memory for `{name}`.", "Ask for less at once, or a shorter prompt."
         )

@@ -133,6 +133,8 @@ class Explanations(Record, frozen=True, tag_field="result", tag="explain"):
     drawn: int
     distinct: int
     rows: tuple[ExplanationRow, ...]
+    note: str = ""
+    """What forced another way of drawing than asked, such as too little memory for one batch."""
 
 
 class Contrasted(Record, frozen=True, tag_field="result", tag="contrast"):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
+from backends.engine.doctor.fitting import check_fit
 from backends.engine.doctor.lines import Checks, guarded, ok
 from backends.engine.doctor.machine import check_device, check_dtype, check_heldout
 from backends.engine.doctor.readers import check_reader
@@ -19,20 +20,25 @@ from investigator.settings import Settings
 from investigator.workbench import Workbench
 
 
-def check_workbench(file: Path, settings: Settings) -> Checks:
-    """Yield a line a check; never raises, also where the engine cannot load the workbench."""
-    loaded: list[Workbench] = []
+def check_workbench(file: Path, settings: Settings, *, loaded: bool = False) -> Checks:
+    """Yield a line a check; never raises, also where the engine cannot load the workbench.
+
+    loaded: whether this very process holds it already, so that what it takes counts as free.
+    """
+    books: list[Workbench] = []
 
     def read() -> list[CheckRow]:
-        loaded.append(workbenches.load(file))
-        found = loaded[0]
+        books.append(workbenches.load(file))
+        found = books[0]
         named: dict[str, Iterable[str]] = {"subjects": found.subjects, "SAEs": found.saes, "readers": found.readers}
         counts = "; ".join(f"{kind}: {', '.join(table) or 'none'}" for kind, table in named.items())
         return [ok("workbench", f"{found.name}, {counts}.")]
 
     yield from guarded("workbench", read)
-    for found in loaded:
+    for found in books:
         yield from _check_parts(found, file.parent, settings)
+        fit = partial(check_fit, found, file.parent, settings.backend, loaded=loaded)
+        yield from guarded("memory", fit)
     yield from guarded("device", lambda: check_device(settings.backend))
     yield from guarded("dtype speed", lambda: check_dtype(settings.backend))
 

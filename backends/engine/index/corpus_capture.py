@@ -11,6 +11,7 @@ from torch import Tensor
 
 from backends.engine import blocks as finding
 from backends.engine.likelihood import tokens_a_step
+from backends.engine.shortage import fewer
 from backends.engine.subject import Subject
 from investigator.errors import ScoreError
 
@@ -28,13 +29,18 @@ def capture_many(
     pass depends on the lengths alone. Raises ScoreError where an activation is not finite.
     """
     order = sorted(range(len(contexts)), key=lambda index: len(contexts[index]))
-    room = tokens_a_step(subject)
+    room, most = tokens_a_step(subject), len(contexts)
     while order:
         taken = 1
-        while taken < len(order) and (taken + 1) * len(contexts[order[taken]]) <= room:
+        while taken < min(len(order), most) and (taken + 1) * len(contexts[order[taken]]) <= room:
             taken += 1
-        batch, order = order[:taken], order[taken:]
-        found = _capture(subject, [contexts[index] for index in batch], layers)
+        batch = order[:taken]
+        try:
+            found = _capture(subject, [contexts[index] for index in batch], layers)
+        except (MemoryError, RuntimeError) as error:
+            most = fewer(error, taken)
+            continue
+        order = order[taken:]
         for row, index in enumerate(batch):
             yield index, _checked(subject, found[:, row, : len(contexts[index])])
 

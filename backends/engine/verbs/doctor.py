@@ -27,7 +27,7 @@ def resolve(engine: WorkbenchEngine, verb: CheckWorkbench) -> CheckWorkbench:
 def run(engine: WorkbenchEngine, verb: CheckWorkbench) -> Iterator[Event | None]:
     """Show each line as it is found, then all of them."""
     rows: list[CheckRow] = []
-    for row in check_workbench(engine.file, engine.settings):
+    for row in check_workbench(engine.file, engine.settings, loaded=engine.loaded):
         rows.append(row)
         yield Partial((row,))
     yield Finished(Checkup(rows=tuple(rows)))
