@@ -22,7 +22,7 @@ from backends.engine.index.label_anchors import choose_anchors
 from backends.engine.index.label_calibrate import Calibration, Fitted, Sources
 from backends.engine.index.label_card import Identity, IndexCard
 from backends.engine.index.label_contexts import make_contexts
-from backends.engine.index.label_directions import principal_directions
+from backends.engine.index.label_directions import principal_directions, with_rankings
 from backends.engine.index.label_estimate import Linearised
 from backends.engine.index.label_gradients import text_gradients
 from backends.engine.index.label_index import LabelIndex
@@ -233,12 +233,22 @@ class Build:
             yield Progress(done, _USUAL, "measuring usual tokens")
         sources, held = self._sources()
         means, spreads, exact = self._means(calibration, sources)
+        ranked = torch.cat([scores, sources.scores])
+        calibration.directions = with_rankings(directions, ranked, means, spreads)
         yield None
         fitted = Fitted(means, spreads, *calibration.fit(sources, means))
         yield Progress(_USUAL, _USUAL, "measuring recall")
         gap, score = (calibration.recall(fitted, held, by_score=by_score) for by_score in (False, True))
         tables = Tables(
-            anchors, scores, means, spreads, directions, contexts, calibration.usual, fitted.first, fitted.full
+            anchors,
+            scores,
+            means,
+            spreads,
+            calibration.directions,
+            contexts,
+            calibration.usual,
+            fitted.first,
+            fitted.full,
         )
         label_tables.save(self.folder, tables)
         card = IndexCard(

@@ -14,7 +14,7 @@ from investigator.errors import WorkbenchError
 if TYPE_CHECKING:
     from backends.engine.engine import WorkbenchEngine
 
-VERSION = 1
+VERSION = 2
 CARD = "card.json"
 DRAFT = "draft.json"
 TABLES = "tables.safetensors"

@@ -34,6 +34,17 @@ def principal_directions(parts: list[Tensor], scores: Tensor, *, seed: int = 0) 
     return directions
 
 
+def with_rankings(directions: Tensor, rankings: Tensor, means: Tensor, spreads: Tensor) -> Tensor:
+    """Return directions `[texts, *]` and beside them each text's gaps in exact `rankings` `[n, texts]`, and spread.
+
+    A text that stands high in one ranking does so under sources like it: of what gradients and tokens leave open in
+    65,536 made sentences, four rankings explain a fifth. Columns have unit variance; what is not finite counts as 0.
+    """
+    columns = torch.cat([rankings - means, (spreads - spreads.nanmean())[None]]).T.float()
+    columns = torch.nan_to_num(columns, nan=0.0, posinf=0.0, neginf=0.0)
+    return torch.cat([directions, columns / columns.square().mean(0).sqrt().clamp_min(1e-9)], dim=1)
+
+
 def _rows(part: Tensor, scores: Tensor, centre: Tensor) -> Tensor:
     """Return a part's rows `[texts, anchors * d + anchors]`, centred; what is not finite counts as the mean."""
     flat = torch.cat([part.float().transpose(0, 1).flatten(1), scores.T], dim=1) - centre

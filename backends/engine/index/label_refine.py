@@ -14,10 +14,10 @@ from torch import Tensor
 from backends.engine.index.label_words import Words
 
 # Prior precision of a weight against the noise of one exact score; features are standardised.
-_RIDGE = 30.0
+_RIDGE = 100.0
 # The same for a token's weight, times its share of a text: tokens differ by nats, and a text has some ten of them.
-_TOKEN_RIDGE = 0.03
-ROUNDS = 8
+_TOKEN_RIDGE = 0.3
+ROUNDS = 6
 """Rounds of exact scoring; later ones know more."""
 _FIRST = 0.2
 """Share of all candidates that the first round takes."""

@@ -32,7 +32,7 @@ class Tables:
     spreads: Tensor
     """[texts] standard deviation over the background."""
     directions: Tensor
-    """[texts, at most 64] principal directions of the gradients."""
+    """[texts, *] at most 64 principal directions of the gradients, then gaps in the exact rankings, and spreads."""
     contexts: Contexts
     usual: Tensor
     """[beginnings, vocabulary] mean log-probabilities over the background."""

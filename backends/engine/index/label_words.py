@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 # Tokens that get a weight of their own in one search, the most frequent ones: what bounds a solution's size.
-_MOST = 2048
+_MOST = 1024
 
 
 @dataclass(frozen=True)
