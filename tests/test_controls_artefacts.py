@@ -155,7 +155,7 @@ def test_self_scores_are_the_best_gap_of_what_explain_would_pick(
     usual = made.card.drawing
     for vector in (0, 7):
         h = of_covariance(engine, reader, VECTORS)[vector]
-        drawing = Drawing(reader, reader.soft(h[None]))
+        drawing = Drawing(reader, h)
         list(drawing.draw(usual, SEED + vector))
         list(drawing.score())
         gaps = []

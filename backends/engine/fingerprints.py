@@ -13,7 +13,10 @@ from investigator import paths
 _CHUNK = 1 << 22
 _SMALL = 1 << 26
 _WEIGHTS = (".safetensors", ".bin", ".npz", ".pt")
-_CARDS = "config.json cfg.json mapper.json"
+_CARDS = (
+    "config.json cfg.json mapper.json nla_meta.yaml ao_config.json adapter_config.json ar_meta.json "
+    "hybrid_sft_metadata.json"
+)
 _TOKENIZERS = "tokenizer.json tokenizer_config.json tokenizer.model vocab.json merges.txt"
 _NAMES = frozenset(f"{_CARDS} {_TOKENIZERS}".split())
 _lock = threading.Lock()

@@ -100,8 +100,8 @@ def load_subject(name: str, entry: SubjectEntry, base: Path, settings: Backend) 
     headers = [files.header(file) for file in files.weight_files(folder)]
     device = pick_device(settings.device)
     dtype = pick_dtype(entry.dtype or settings.dtype, device, sum(map(files.parameters, headers)))
-    model = _load_model(folder, dtype, trust=entry.trust_remote_code).to(device)
-    tokenizer = _load_tokenizer(folder, trust=entry.trust_remote_code)
+    model = load_model(folder, dtype, trust=entry.trust_remote_code).to(device)
+    tokenizer = load_tokenizer(folder, trust=entry.trust_remote_code)
     subject = Subject(name, model, tokenizer, revision=revision, fingerprint=fingerprints.of_folder(folder))
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
         raise WorkbenchError(
@@ -111,7 +111,8 @@ def load_subject(name: str, entry: SubjectEntry, base: Path, settings: Backend) 
     return subject
 
 
-def _load_model(folder: Path, dtype: torch.dtype, *, trust: bool) -> Any:
+def load_model(folder: Path, dtype: torch.dtype, *, trust: bool) -> Any:
+    """Load a folder's causal language model for inference; raise WorkbenchError where a tensor is missing."""
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
@@ -136,7 +137,8 @@ def _load_model(folder: Path, dtype: torch.dtype, *, trust: bool) -> Any:
     return model.eval().requires_grad_(False)
 
 
-def _load_tokenizer(folder: Path, *, trust: bool) -> Any:
+def load_tokenizer(folder: Path, *, trust: bool) -> Any:
+    """Load a folder's tokenizer; raise WorkbenchError where there is none."""
     from transformers import AutoTokenizer
 
     try:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+
 from backends.engine import facts, labels, loading, saes
 from backends.engine.labels import LabelSet
 from backends.engine.saes import Sae
@@ -14,7 +16,7 @@ from backends.engine.statistics import LatentStatistics, LayerStatistics
 from backends.engine.subject import Subject
 from investigator.errors import BadInput, WorkbenchError
 from investigator.settings import Settings
-from investigator.workbench import ReaderEntry, SaeEntry, Workbench
+from investigator.workbench import UNTRAINED, ReaderEntry, SaeEntry, Workbench
 
 T = TypeVar("T")
 
@@ -83,6 +85,32 @@ class Parts:
             )
         return found
 
+    def reader_entry(self, name: str) -> ReaderEntry:
+        """Return a reader's entry, its subject and layer filled in where the name says them (`NAME@SUBJECT/LAYER`)."""
+        base, _, place = name.partition("@")
+        if base not in self.workbench.readers and base not in UNTRAINED:
+            raise BadInput(f"The workbench has no reader {base!r}.", f"It has: {self._readers()}.")
+        entry = self.workbench.readers.get(base) or ReaderEntry(self.subject_name(), -1, kind=base)  # type: ignore[arg-type]
+        subject, _, layer = place.rpartition("/")
+        return msgspec.structs.replace(entry, subject=subject, layer=int(layer)) if place else entry
+
+    def _readers(self) -> str:
+        return ", ".join(dict.fromkeys((*self.workbench.readers, *UNTRAINED)))
+
+    def reader_at(self, name: str, subject: str, layer: int) -> str:
+        """Return the whole name of a reader at a place; raise BadInput where it does not read there."""
+        entry = self.reader_entry(name)
+        if "@" not in name and entry.layer == -1:
+            if name in self.workbench.readers and entry.subject != subject:
+                raise BadInput(f"{name} reads {entry.subject}, not {subject}.", f"Ask about {entry.subject}.")
+            return f"{name}@{subject}/{layer}"
+        if (entry.subject, entry.layer) != (subject, layer):
+            raise BadInput(
+                f"{name} reads layer {entry.layer} of {entry.subject}, not layer {layer} of {subject}.",
+                f"Ask at layer {entry.layer}.",
+            )
+        return name
+
     # The parts themselves
 
     def subject(self, name: str = "") -> Subject:
@@ -94,7 +122,8 @@ class Parts:
         subject = loading.load_subject(name, self.workbench.subjects[name], self.folder, self.settings.backend)
         entries: dict[str, SaeEntry | ReaderEntry] = {**self.workbench.readers, **self.workbench.saes}
         for key, entry in entries.items():
-            if entry.subject == name and not 0 <= entry.layer < subject.layers:
+            anywhere = isinstance(entry, ReaderEntry) and entry.layer == -1
+            if entry.subject == name and not anywhere and not 0 <= entry.layer < subject.layers:
                 raise WorkbenchError(
                     f"{key} stands at layer {entry.layer}, but {name} has layers 0 to {subject.layers - 1}.",
                     f"Mend `layer` of {key} in the workbench.",

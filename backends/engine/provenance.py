@@ -68,7 +68,7 @@ def subject_of(engine: WorkbenchEngine, verb: Verb) -> str:
         case ShowFeatures() | RankLabels() | Explain() | ShowLens() | Contrast() | Intervene():
             return vectors.place(verb.source, engine)[0]
         case Find():
-            return engine.workbench.readers[verb.reader].subject
+            return engine.parts.reader_entry(verb.reader).subject
         case Test():
             return vectors.place(verb.sources[0], engine)[0]
     return engine.parts.subject_name()
@@ -80,11 +80,11 @@ def parts_of(engine: WorkbenchEngine, verb: Verb) -> dict[str, Part]:
     parts = {"subject": Part(subject.name, subject.fingerprint, subject.revision)}
     sae = getattr(verb, "sae", "")
     reader = getattr(verb, "reader", "")
-    if reader in engine.workbench.readers:
-        entry = engine.workbench.readers[reader]
-        parts["reader"] = Part(
-            reader, engine.parts.once("print", f"reader {reader}", lambda: _print(engine, entry.path))
-        )
+    if reader:
+        entry = engine.parts.reader_entry(reader)
+        parts["reader"] = Part(reader, engine.parts.once("print", f"reader {reader}", lambda: _print(engine, reader)))
+        if entry.reconstructor:
+            parts["reconstructor"] = Part(entry.reconstructor, _reconstructor(engine, reader))
         sae = sae or entry.sae
     if sae:
         parts |= _sae_parts(engine, sae)
@@ -101,8 +101,11 @@ def parts_of(engine: WorkbenchEngine, verb: Verb) -> dict[str, Part]:
 
 def _controls_parts(engine: WorkbenchEngine, reader: str) -> dict[str, Part]:
     from backends.engine.controls.artefacts import artefacts_of
+    from backends.engine.readers.announcing import loads_weights
     from backends.engine.readers.reader import open_reader
 
+    if loads_weights(engine, reader):
+        return {}
     found = artefacts_of(engine, open_reader(engine, reader))
     return {"controls": Part(reader, found.fingerprint)} if found else {}
 
@@ -110,7 +113,7 @@ def _controls_parts(engine: WorkbenchEngine, reader: str) -> dict[str, Part]:
 def _corpus(engine: WorkbenchEngine, verb: Find) -> str:
     from backends.engine.index import corpora
 
-    return corpora.fingerprint(engine, verb.corpus, engine.workbench.readers[verb.reader].layer)
+    return corpora.fingerprint(engine, verb.corpus, engine.parts.reader_entry(verb.reader).layer)
 
 
 def sources_of(verb: Verb) -> tuple[Source, ...]:
@@ -127,8 +130,21 @@ def sources_of(verb: Verb) -> tuple[Source, ...]:
     return ()
 
 
-def _print(engine: WorkbenchEngine, path: str) -> str:
-    return fingerprints.of(engine.parts.path(path))
+def _print(engine: WorkbenchEngine, reader: str) -> str:
+    """Return the fingerprint of a reader's files and of what its entry changes, without loading any weights."""
+    from backends.engine.readers.weights import folder_of
+
+    entry = engine.parts.reader_entry(reader)
+    own = fingerprints.of(folder_of(entry.path, entry.revision, engine.folder)) if entry.path else entry.kind
+    return fingerprints.of_text(f"{own} {sorted(entry.injection.items())}") if entry.kind != "soft_prompt" else own
+
+
+def _reconstructor(engine: WorkbenchEngine, reader: str) -> str:
+    from backends.engine.readers.weights import folder_of
+
+    entry = engine.parts.reader_entry(reader)
+    folder = folder_of(entry.reconstructor, entry.revision, engine.folder)
+    return engine.parts.once("print", f"reconstructor {folder}", lambda: fingerprints.of(folder))
 
 
 def _sae_parts(engine: WorkbenchEngine, name: str) -> dict[str, Part]:

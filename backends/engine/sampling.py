@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -47,6 +47,10 @@ def choose(logits: Tensor, *, temperature: float, top_p: float, generator: torch
     return torch.multinomial(kept, 1, generator=generator)[:, 0]
 
 
+Ends = tuple[Collection[int], Callable[[list[int]], bool]]
+"""Tokens that end a text, and what else says that it has ended."""
+
+
 @dataclass(frozen=True)
 class Drawn:
     """One finished text."""
@@ -67,11 +71,15 @@ def draw(
     top_p: float,
     max_tokens: int,
     seed: int,
+    stops: Collection[int] = (),
+    ended: Callable[[list[int]], bool] = lambda ids: False,
 ) -> Iterator[list[Drawn]]:
-    """Draw texts after one soft prompt, all in one batch with cached states: yields what each model step finished.
+    """Draw texts after one prompt, all in one batch with cached states: yields what each model step finished.
 
+    A text ends at one of `stops` (none: end-of-text), which it does not hold, or when `ended` says so of its tokens.
     Every row draws at every step, finished or not, so that one row's text does not depend on another's length.
     """
+    stops = frozenset(stops or (model.eos_id,))
     generator = torch.Generator().manual_seed(seed)
     layers = [(keys.expand(samples, -1, -1, -1), values.expand(samples, -1, -1, -1)) for keys, values in prefix.layers]
     with torch.inference_mode():
@@ -81,7 +89,7 @@ def draw(
     for length in range(max_tokens + 1):
         with torch.inference_mode():
             tokens = choose(model.head(hidden), temperature=temperature, top_p=top_p, generator=generator)
-        done = _take(texts, running, tokens.tolist(), model.eos_id, last=length == max_tokens)
+        done = _take(texts, running, tokens.tolist(), (stops, ended), last=length == max_tokens)
         if not running:
             yield done
             return
@@ -89,13 +97,16 @@ def draw(
         yield done
 
 
-def _take(texts: list[list[int]], running: set[int], tokens: list[int], eos: int, *, last: bool) -> list[Drawn]:
+def _take(texts: list[list[int]], running: set[int], tokens: list[int], ends: Ends, *, last: bool) -> list[Drawn]:
     done = []
+    stops, ended = ends
     for row in sorted(running):
-        if tokens[row] == eos or last:
-            done.append(Drawn(row, tuple(texts[row]), tokens[row] == eos))
-        else:
+        stopped = tokens[row] in stops
+        if not stopped and not last:
             texts[row].append(tokens[row])
+            stopped = ended(texts[row])
+        if stopped or last:
+            done.append(Drawn(row, tuple(texts[row]), stopped))
     running.difference_update(drawn.row for drawn in done)
     return done
 

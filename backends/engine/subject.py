@@ -49,6 +49,8 @@ class Subject:
         self.stop_ids = _stops(tokenizer, model)
         """Tokens that end a text: the generation configuration may name more than the tokenizer (formats.md, G6)."""
         self.eos_id = self.stop_ids[0]
+        self.frame = ("", "")
+        """What stands before and after every text that is scored, where a reader speaks through it."""
         self.special_ids: frozenset[int] = frozenset(tokenizer.all_special_ids)
         self.prepend_bos = False
         """Put BOS in front where the tokenizer does not, because an SAE of this subject was trained so."""

@@ -104,7 +104,7 @@ class Building:
         """Yield None at each model step, then the scores of every label at some of the random vectors."""
         prepared = prepared_labels(self.engine, self.reader)
         table = np.full((stop - start, len(prepared.texts)), np.nan)
-        for done in score_prepared(self.reader.subject, self.reader.soft(self.vectors[start:stop]), prepared):
+        for done in score_prepared(self.reader.speaker, self.reader.soft(self.vectors[start:stop]), prepared):
             table[done.sources.start : done.sources.stop, done.texts.numpy()] = done.scores.numpy()
             yield None
         yield table

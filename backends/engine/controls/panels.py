@@ -49,7 +49,7 @@ class Panels:
     def __init__(self, engine: WorkbenchEngine, reader: Reader, background: Background) -> None:
         self.engine, self.reader, self.background = engine, reader, background
         self.covariance = Background(reader, vectors.of_covariance(engine, reader))
-        self.mean = Panel(reader.subject, [range(1)], self._mean, keeps=True)
+        self.mean = Panel(reader.speaker, [range(1)], self._mean, keeps=True)
         self._norm: dict[float, Background] = {}
         self._prompts: OrderedDict[tuple[int, ...], tuple[Background, tuple[int, ...]]] = OrderedDict()
 
@@ -82,15 +82,9 @@ class Panels:
         return Background(self.reader, residuals), tuple(plain)
 
     def _mean(self, _: range) -> PrefixStates:
-        """Return the states at the mean input; where the map normalises, at the mean of its output.
-
-        A normalising map is affine in the unit vector u, so the soft prompt at the mean of u is the mean soft prompt.
-        """
-        if self.reader.mapper.card.form == "paper":
-            soft = self.reader.soft(vectors.layer_mean(self.engine, self.reader)[None])
-        else:
-            soft = self.reader.soft(self.background.vectors).mean(0, keepdim=True)
-        return one_prefix(self.reader.subject, soft)
+        """Return the states at the mean input."""
+        soft = self.reader.at_mean(vectors.layer_mean(self.engine, self.reader), self.background.vectors)
+        return one_prefix(self.reader.speaker, soft)
 
 
 def panels_of(engine: WorkbenchEngine, reader: Reader) -> Panels | None:

@@ -90,7 +90,7 @@ def phrased(
 ) -> Phrased:
     """Make hypotheses and their phrasings ready for a reader."""
     ways = [phrasings(text, templates, own.get(text, ())) for text in texts]
-    prepared = prepare(reader.subject, [*texts, *(way for each in ways for way in each)], slots=reader.slots)
+    prepared = prepare(reader.speaker, [*texts, *(way for each in ways for way in each)], slots=reader.slots)
     where = {text: index for index, text in enumerate(prepared.texts)}
     typed, said = [where[text] for text in texts], [tuple(where[way] for way in each) for each in ways]
     return Phrased(tuple(texts), prepared, tuple(typed), tuple(said))

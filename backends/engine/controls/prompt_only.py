@@ -70,13 +70,13 @@ class PromptOnly:
 
 def prompt_only_of(engine: WorkbenchEngine, reader: Reader) -> PromptOnly | None:
     """Return a reader's prompt-only control, loaded once; None where the workbench names none."""
-    if not engine.workbench.readers[reader.name].prompt_only:
+    if not engine.parts.reader_entry(reader.name).prompt_only:
         return None
     return engine.parts.once("prompt-only", reader.name, lambda: _load(engine, reader))
 
 
 def _load(engine: WorkbenchEngine, reader: Reader) -> PromptOnly:
-    folder = engine.parts.path(engine.workbench.readers[reader.name].prompt_only)
+    folder = engine.parts.path(engine.parts.reader_entry(reader.name).prompt_only)
     mapper = SoftPromptMapper.load(folder)
     if mapper.card.form != FORM or mapper.card.width != reader.subject.width:
         raise WorkbenchError(

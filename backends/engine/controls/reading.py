@@ -35,7 +35,7 @@ class Reading:
     def score(self) -> Iterator[None]:
         """Score every phrasing at every vector."""
         soft = self.reader.soft(self.at)
-        for done in score_prepared(self.reader.subject, soft, self.phrased.prepared) if len(self.at) else ():
+        for done in score_prepared(self.reader.speaker, soft, self.phrased.prepared) if len(self.at) else ():
             self.values[done.sources.start : done.sources.stop, done.texts] = done.scores
             yield None
         self.scored = True

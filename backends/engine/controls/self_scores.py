@@ -11,7 +11,7 @@ from torch import Tensor
 from backends.engine.controls.artefacts import Procedure
 from backends.engine.controls.statistics import Floats
 from backends.engine.readers.backgrounds import PART, background_of, filled
-from backends.engine.readers.drawn import Drawing
+from backends.engine.readers.drawn import Drawing, longest
 from backends.engine.readers.reader import Reader
 from investigator.sources import Mean
 from investigator.wire import Explain
@@ -28,7 +28,7 @@ def usual_procedure(reader: Reader, vectors: int) -> Procedure:
         samples=usual.samples,
         temperature=usual.temperature,
         top_p=usual.top_p,
-        max_tokens=min(usual.max_tokens, reader.subject.context - reader.slots - 1),
+        max_tokens=min(longest(reader, usual.max_tokens), reader.speaker.context - reader.slots - 1),
         beta=usual.beta,
         keep=usual.keep,
     )
@@ -43,7 +43,7 @@ def self_score(
     vector from which nothing can be drawn has NaN. `known` are background means of texts that need not be measured:
     most texts that a reader draws are labels of its training.
     """
-    drawing = Drawing(reader, reader.soft(vector[None]))
+    drawing = Drawing(reader, vector)
     for _ in drawing.draw(how, seed):
         yield None
     for _ in drawing.score():

@@ -81,7 +81,7 @@ def phrased_table(engine: WorkbenchEngine, reader: Reader, labels: list[int]) ->
     texts = phrased(reader, [names[label] for label in labels], TEMPLATES, {})
     vectors = engine.parts.layer_statistics(reader.subject.name).background[reader.layer, :PART]
     table = np.full((len(vectors), len(texts.prepared.texts)), np.nan)
-    for done in score_prepared(reader.subject, reader.soft(vectors), texts.prepared):
+    for done in score_prepared(reader.speaker, reader.soft(vectors), texts.prepared):
         table[done.sources.start : done.sources.stop, done.texts.numpy()] = done.scores.numpy()
         yield None
     rows = [middle(table[:, texts.valid(text)].T) if texts.valid(text) else None for text in range(len(labels))]

@@ -51,7 +51,7 @@ def of_norm(engine: WorkbenchEngine, reader: Reader, distance: float, count: int
 def distance_of(engine: WorkbenchEngine, reader: Reader, vector: Tensor) -> float:
     """Return how far a vector stands from the layer's mean; a usual distance where its direction alone is read."""
     mean = layer_mean(engine, reader)
-    if reader.mapper.card.form == "paper":
+    if reader.reads_length:
         return float((vector - mean).norm())
     background = engine.parts.layer_statistics(reader.subject.name).background[reader.layer]
     return float((background - mean).norm(dim=-1).mean())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from backends.engine.likelihood.injected import Prompts, picked
 from backends.engine.likelihood.model import LanguageModel, tokens_a_step
 from backends.engine.likelihood.pairs import score_pairs
 from backends.engine.likelihood.plan import Plan, make_plan
@@ -54,7 +55,7 @@ def _walk(model: LanguageModel, states: PrefixStates, plan: Plan, block: range) 
         yield done
 
 
-def score_many(model: LanguageModel, soft: Tensor, plan: Plan) -> Iterator[GridScores]:
+def score_many(model: LanguageModel, soft: Prompts, plan: Plan) -> Iterator[GridScores]:
     """Score every text of the plan under each soft prompt `[sources, slots, d]`, its states computed once."""
     if not walks(model):
         yield from _one_by_one(model, soft, plan)
@@ -67,15 +68,15 @@ def score_many(model: LanguageModel, soft: Tensor, plan: Plan) -> Iterator[GridS
         begun += states.sources
 
 
-def _one_by_one(model: LanguageModel, soft: Tensor, plan: Plan) -> Iterator[GridScores]:
+def _one_by_one(model: LanguageModel, soft: Prompts, plan: Plan) -> Iterator[GridScores]:
     """Score without sharing anything, for families whose attention cannot be packed."""
     texts = [tuple(plan.trie.tokens[path[path < plan.trie.size]].tolist()) for path in plan.trie.paths]
     for source in range(len(soft)):
-        for done in score_pairs(model, soft[source].expand(len(texts), -1, -1), texts):
+        for done in score_pairs(model, picked(soft, [source] * len(texts)), texts):
             yield GridScores(range(source, source + 1), done.pairs, done.scores[None], "texts scored without a trie")
 
 
-def grid_table(model: LanguageModel, soft: Tensor, texts: Sequence[Ids]) -> Tensor:
+def grid_table(model: LanguageModel, soft: Prompts, texts: Sequence[Ids]) -> Tensor:
     """Return all scores `[sources, texts]`, float64, without stopping."""
     plan = make_plan(texts, tokens_a_step=tokens_a_step(model))
     table = torch.full((len(soft), len(texts)), torch.nan, dtype=torch.float64)

@@ -41,6 +41,11 @@ class LanguageModel(Protocol):
         """Return the end-of-text token."""
         ...
 
+    @property
+    def frame(self) -> tuple[str, str]:
+        """Return what stands before and after every text, and is scored with it."""
+        ...
+
     def embed(self, ids: Tensor) -> Tensor:
         """Return token embeddings `[.., d]` as the first block sees them."""
         ...

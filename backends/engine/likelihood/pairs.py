@@ -9,7 +9,10 @@ import torch
 from torch import Tensor
 
 from backends.engine.likelihood.head import log_probs
+from backends.engine.likelihood.injected import Injected, Prompts, picked
+from backends.engine.likelihood.memory import fewer
 from backends.engine.likelihood.model import LanguageModel, tokens_a_step
+from backends.engine.likelihood.products import fast_products
 from backends.engine.likelihood.texts import Ids
 
 
@@ -23,19 +26,22 @@ class PairScores:
     """[k] log p(text + end) / tokens including the end, in nats, float64 on the CPU; NaN: it failed."""
 
 
-def score_pairs(model: LanguageModel, soft: Tensor, texts: Sequence[Ids]) -> Iterator[PairScores]:
+def score_pairs(model: LanguageModel, soft: Prompts, texts: Sequence[Ids]) -> Iterator[PairScores]:
     """Score text i under soft prompt i of `[pairs, slots, d]`, yielding after each model step.
 
     Pairs are sorted by length and padded on the right; texts come without the end, which is scored with them.
     """
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    room = tokens_a_step(model)
+    room, most = tokens_a_step(model), len(texts)
     while order:
-        batch = _take(order, texts, soft.shape[1], room)
+        batch = _take(order[:most], texts, soft.shape[1], room)
+        try:
+            with torch.inference_mode():
+                done = PairScores(torch.tensor(batch), _scores(model, picked(soft, batch), [texts[i] for i in batch]))
+        except (MemoryError, RuntimeError) as error:
+            most = fewer(error, len(batch))
+            continue
         del order[: len(batch)]
-        index = torch.tensor(batch)
-        with torch.inference_mode():
-            done = PairScores(index, _scores(model, soft[index.to(soft.device)], [texts[i] for i in batch]))
         yield done
 
 
@@ -47,15 +53,21 @@ def _take(order: list[int], texts: Sequence[Ids], slots: int, room: int) -> list
     return order[:taken]
 
 
-def _scores(model: LanguageModel, soft: Tensor, texts: list[Ids]) -> Tensor:
+def _scores(model: LanguageModel, soft: Prompts, texts: list[Ids]) -> Tensor:
     longest = max(map(len, texts))
     ids = torch.tensor([[*text, *([model.eos_id] * (longest - len(text)))] for text in texts], device=model.device)
-    embeds = torch.cat([soft.to(model.device, model.dtype), model.embed(ids).to(model.dtype)], dim=1)
+    embedded = model.embed(ids).to(model.dtype)
     lengths = torch.tensor([len(text) + 1 for text in texts], device=model.device)
     reading = torch.arange(longest + 1, device=model.device)
     slots = soft.shape[1]
     mask = torch.arange(slots + longest, device=model.device) < slots + lengths[:, None] - 1
-    hidden, _ = model.body(inputs_embeds=embeds, attention_mask=mask.long())
+    if isinstance(soft, Injected):
+        with soft.injecting(model):
+            hidden, _ = model.body(inputs_embeds=soft.before(model, embedded), attention_mask=mask.long())
+    else:
+        embeds = torch.cat([soft.to(model.device, model.dtype), embedded], dim=1)
+        with fast_products():
+            hidden, _ = model.body(inputs_embeds=embeds, attention_mask=mask.long())
     targets = torch.cat([ids, ids.new_full((len(texts), 1), model.eos_id)], dim=1)
     scored = reading < lengths[:, None]
     picked = hidden[:, slots - 1 :][scored]
@@ -65,7 +77,7 @@ def _scores(model: LanguageModel, soft: Tensor, texts: list[Ids]) -> Tensor:
     return scores.where(scores.isfinite(), torch.nan)
 
 
-def pair_scores(model: LanguageModel, soft: Tensor, texts: Sequence[Ids]) -> Tensor:
+def pair_scores(model: LanguageModel, soft: Prompts, texts: Sequence[Ids]) -> Tensor:
     """Return all scores `[pairs]`, float64, without stopping."""
     table = torch.full((len(texts),), torch.nan, dtype=torch.float64)
     for done in score_pairs(model, soft, texts):

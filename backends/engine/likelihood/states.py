@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from backends.engine.likelihood.injected import Injected, Prompts
 from backends.engine.likelihood.model import LanguageModel, tokens_a_step
 
 Pair = tuple[Tensor, Tensor]
@@ -55,8 +56,11 @@ def bytes_a_source(model: LanguageModel, slots: int) -> int:
 
 
 @torch.inference_mode()
-def one_prefix(model: LanguageModel, soft: Tensor) -> PrefixStates:
-    """Compute the states of soft prompts `[sources, slots, d]` in one pass."""
+def one_prefix(model: LanguageModel, soft: Prompts) -> PrefixStates:
+    """Compute the states of prompts in one pass: soft ones `[sources, slots, d]`, or one with injected vectors."""
+    if isinstance(soft, Injected):
+        hidden, cache = soft.run(model)
+        return PrefixStates(states_of(cache), hidden[:, -1], soft.shape[1])
     mask = torch.ones(soft.shape[:2], dtype=torch.long, device=model.device)
     hidden, cache = model.body(
         inputs_embeds=soft.to(model.device, model.dtype),
@@ -67,7 +71,7 @@ def one_prefix(model: LanguageModel, soft: Tensor) -> PrefixStates:
     return PrefixStates(states_of(cache), hidden[:, -1], soft.shape[1])
 
 
-def prefix_blocks(model: LanguageModel, soft: Tensor) -> Iterator[PrefixStates]:
+def prefix_blocks(model: LanguageModel, soft: Prompts) -> Iterator[PrefixStates]:
     """Yield the states of soft prompts `[sources, slots, d]`, one step's worth at a time."""
     rows = max(1, tokens_a_step(model) // soft.shape[1])
     for start in range(0, len(soft), rows):
@@ -83,6 +87,6 @@ def join(blocks: list[PrefixStates]) -> PrefixStates:
     return PrefixStates(layers, torch.cat([block.last for block in blocks]), blocks[0].slots)
 
 
-def prefix_states(model: LanguageModel, soft: Tensor) -> PrefixStates:
+def prefix_states(model: LanguageModel, soft: Prompts) -> PrefixStates:
     """Compute the states of soft prompts `[sources, slots, d]`, however many, without stopping."""
     return join(list(prefix_blocks(model, soft)))

@@ -24,7 +24,9 @@ def encode_texts(model: LanguageModel, texts: Sequence[str], *, slots: int) -> l
     found: list[Ids | ScoreError | None] = [_refused(text) for text in texts]
     good = [index for index, error in enumerate(found) if error is None]
     if good:
-        table = model.tokenizer([texts[index] for index in good], add_special_tokens=False)["input_ids"]
+        lead, tail = model.frame
+        whole = [f"{lead}{texts[index]}{tail}" for index in good]
+        table = model.tokenizer(whole, add_special_tokens=False)["input_ids"]
         special = set(model.tokenizer.all_special_ids) | {model.eos_id}
         for index, ids in zip(good, table, strict=True):
             found[index] = _checked(model, tuple(map(int, ids)), slots, special)

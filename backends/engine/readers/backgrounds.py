@@ -105,9 +105,9 @@ class Background(Panel):
     def __init__(self, reader: Reader, vectors: Tensor) -> None:
         self.reader = reader
         self.vectors = vectors
-        rows = max(1, tokens_a_step(reader.subject) // reader.slots)
-        keeps = may_keep(reader.subject, len(vectors), reader.slots)
-        super().__init__(reader.subject, blocks_of(len(vectors), rows), self._prefixes, keeps=keeps)
+        rows = max(1, tokens_a_step(reader.speaker) // reader.slots)
+        keeps = may_keep(reader.speaker, len(vectors), reader.slots)
+        super().__init__(reader.speaker, blocks_of(len(vectors), rows), self._prefixes, keeps=keeps)
 
     def _prefixes(self, block: range) -> PrefixStates:
         return one_prefix(self.subject, self.reader.soft(self.vectors[block.start : block.stop]))

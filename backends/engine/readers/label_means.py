@@ -55,7 +55,7 @@ class LabelMeans:
         while self.means is None:
             position = self._done
             for done in score_prepared(
-                self.reader.subject, self.reader.soft(self.vectors[position, None]), self.prepared
+                self.reader.speaker, self.reader.soft(self.vectors[position, None]), self.prepared
             ):
                 self._table[position, done.texts] = done.scores[0]
                 yield None

@@ -73,6 +73,10 @@ class Ranking:
         """Open the index where the method may use one; raise BadInput where it must and there is none."""
         if self.verb.method == "exact" or not self.prepared.ids:
             return
+        if not self.reader.indexed:
+            if self.verb.method == "index":
+                raise BadInput(f"{self.reader.name} has no index: soft-prompt readers alone have.", "Ask without it.")
+            return
         try:
             self.index = index_of(self.engine, self.reader, self.fingerprint)
             if self.index is not None and self.index.card.identity.texts != len(self.prepared.ids):
@@ -111,7 +115,7 @@ class Ranking:
         """Whether not every label is to be scored."""
         if self.verb.method == "auto":
             tokens = sum(map(len, self.prepared.ids))
-            return self.index is not None and tokens > AT_ONCE * tokens_a_step(self.reader.subject)
+            return self.index is not None and tokens > AT_ONCE * tokens_a_step(self.reader.speaker)
         return self.verb.method != "exact"
 
     # Stages
@@ -187,7 +191,7 @@ class Ranking:
                 self.table.take_background(int(self.prepared.valid[place]), background.scores(text, PART))
 
     def _all(self, soft: torch.Tensor) -> Iterator[Event | None]:
-        for done in score_prepared(self.reader.subject, soft, self.prepared):
+        for done in score_prepared(self.reader.speaker, soft, self.prepared):
             self.table.take(done.texts.numpy(), done.scores[0].numpy())
             self._note(done.note)
             yield from self._stream("scoring labels")
@@ -203,7 +207,7 @@ class Ranking:
         first = torch.isin(valid, torch.from_numpy(self.table.active)).nonzero()[:, 0]
         candidates = self._candidates(recall)
         found = rescore(
-            self.reader.subject, soft, self.prepared.ids, refiner, index.means, candidates=candidates, first=first
+            self.reader.speaker, soft, self.prepared.ids, refiner, index.means, candidates=candidates, first=first
         )
         for done in found:
             if done is not None:
@@ -227,7 +231,7 @@ class Ranking:
         known = [index for index, _ in self.table.chosen(self.verb, exact=True)]
         found: Top | None = None
         for found in top_k(
-            self.reader.subject,
+            self.reader.speaker,
             soft,
             self.prepared.plan,
             min(self.verb.limit, len(valid)),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from backends.engine.likelihood import GridScores, Ids, Plan, make_plan, score_many, tokens_a_step
+from backends.engine.likelihood.injected import Prompts
 from backends.engine.likelihood.plan import TRUNK
 from backends.engine.likelihood.texts import encode_texts
 from backends.engine.readers.reader import Reader
@@ -72,7 +73,7 @@ def prepare(subject: Subject, texts: Sequence[str], *, slots: int) -> Prepared:
 def prepared_labels(engine: WorkbenchEngine, reader: Reader) -> Prepared:
     """Return the reader's label set made ready, once for all readers of the same subject, labels and slots."""
     texts = engine.parts.labels(reader.sae).texts if reader.sae else []
-    return engine.parts.once("prepared", _key(reader), lambda: prepare(reader.subject, texts, slots=reader.slots))
+    return engine.parts.once("prepared", _key(reader), lambda: prepare(reader.speaker, texts, slots=reader.slots))
 
 
 def prepared_before(engine: WorkbenchEngine, reader: Reader) -> bool:
@@ -81,11 +82,12 @@ def prepared_before(engine: WorkbenchEngine, reader: Reader) -> bool:
 
 
 def _key(reader: Reader) -> str:
-    return f"{reader.subject.name}/{reader.sae}/{reader.slots}"
+    own = reader.subject.name if reader.indexed else reader.name
+    return f"{own}/{reader.sae}/{reader.slots}"
 
 
-def score_prepared(subject: Subject, soft: Tensor, prepared: Prepared) -> Iterator[GridScores]:
-    """Score prepared texts under soft prompts `[sources, slots, d]`; text indices are those of `prepared.texts`."""
+def score_prepared(subject: Subject, soft: Prompts, prepared: Prepared) -> Iterator[GridScores]:
+    """Score prepared texts under soft or injected prompts; text indices are those of `prepared.texts`."""
     for done in score_many(subject, soft, prepared.plan):
         yield GridScores(done.sources, prepared.valid[done.texts], done.scores)
 

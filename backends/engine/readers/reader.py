@@ -1,8 +1,11 @@
-"""A reader at work: a mapper with the subject it speaks through."""
+"""Readers at work: something that turns a source into a distribution over text, whatever its kind."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +13,9 @@ import torch
 from torch import Tensor
 
 from backends.engine import fingerprints
+from backends.engine.likelihood.injected import Prompts
 from backends.engine.readers.soft_prompt import WEIGHTS, SoftPromptMapper
+from backends.engine.readers.spec import InjectionSpec, soft_prompt
 from backends.engine.subject import Subject
 from investigator.errors import BadInput, ScoreError, WorkbenchError
 
@@ -19,56 +24,139 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Reader:
-    """A soft-prompt reader of one subject and layer."""
+class Reader(ABC):
+    """A reader of one layer of one subject."""
 
     name: str
     subject: Subject
+    """The model whose activations it reads."""
+    speaker: Subject
+    """The model that it speaks through; its end-of-text is where an explanation ends."""
     layer: int
     sae: str
     """The SAE whose labels it ranks; may be empty."""
-    mapper: SoftPromptMapper
     folder: Path
+    """Where its files lie, and what is shipped beside them."""
+    spec: InjectionSpec
+
+    @property
+    @abstractmethod
+    def slots(self) -> int:
+        """Number of positions before a text that is scored."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Fingerprint of all that decides its answers but the subject."""
+
+    @property
+    @abstractmethod
+    def reads_length(self) -> bool:
+        """Whether the source's distance from the mean changes what it reads, beside its direction."""
+
+    @abstractmethod
+    def soft(self, vectors: Tensor) -> Prompts:
+        """Return what stands before a text that is scored, for sources `[B, d]`; not finite where a source is not."""
+
+    def start(self, vectors: Tensor) -> Prompts:
+        """Return what stands before a text that is drawn, for sources `[B, d]`."""
+        return self.soft(vectors)
+
+    @property
+    def stops(self) -> frozenset[int]:
+        """Tokens that end a text that is drawn."""
+        return frozenset({self.speaker.eos_id})
+
+    def ended(self, ids: Sequence[int]) -> bool:
+        """Return whether what was drawn so far holds the end of an explanation."""
+        return False
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Return the explanation in what was drawn."""
+        return self.speaker.decode(ids).strip()
+
+    def at_mean(self, mean: Tensor, background: Tensor) -> Prompts:
+        """Return the prompt of a source that holds nothing, `[1, ..]`: the layer's mean `[d]`."""
+        return self.soft(mean[None])
+
+    def soft_of(self, vector: Tensor) -> Prompts:
+        """Return what stands before a text for one source `[d]`; raise ScoreError where it is not finite."""
+        if not bool(torch.isfinite(vector).all()):
+            raise ScoreError("The source holds NaN or infinity, so nothing can be read from it.", "Pick another token.")
+        return self.soft(vector[None])
+
+    @property
+    def mapper(self) -> SoftPromptMapper:
+        """The mapper of a soft-prompt reader; raise BadInput for other kinds, which no index linearises."""
+        raise BadInput(
+            f"The reader {self.name} is no soft-prompt reader, and only these have a mapper that an index can use.",
+            "Name a reader of kind soft_prompt.",
+        )
+
+    @property
+    def indexed(self) -> bool:
+        """Whether an index may estimate its scores: those of soft-prompt readers alone."""
+        return False
+
+
+@dataclass(frozen=True)
+class SoftPromptReader(Reader):
+    """A soft-prompt reader: a mapper's rows stand before the text (L2EL)."""
+
+    own: SoftPromptMapper
+
+    @property
+    def mapper(self) -> SoftPromptMapper:
+        """The mapper."""
+        return self.own
+
+    @property
+    def indexed(self) -> bool:
+        """Its map is affine, so an index can linearise it."""
+        return True
 
     @property
     def slots(self) -> int:
         """Number of soft tokens."""
-        return self.mapper.card.slots
+        return self.own.card.slots
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Fingerprint of the mapper's weights."""
         return fingerprints.of_file(self.folder / WEIGHTS)
 
+    @property
+    def reads_length(self) -> bool:
+        """Whether its form reads the activation itself; the others read the direction alone."""
+        return self.own.card.form == "paper"
+
     def soft(self, vectors: Tensor) -> Tensor:
         """Map sources `[B, d]` to soft prompts `[B, slots, d]`; a source that is not finite stays so."""
         with torch.inference_mode():
-            soft: Tensor = self.mapper(vectors.to(self.subject.device, torch.float32))
+            soft: Tensor = self.own(vectors.to(self.subject.device, torch.float32))
             return soft.to(self.subject.dtype)
 
-    def soft_of(self, vector: Tensor) -> Tensor:
-        """Map one source `[d]` to its soft prompt `[1, slots, d]`; raise ScoreError where it is not finite."""
-        soft = self.soft(vector[None])
-        if not bool(torch.isfinite(soft).all()):
-            raise ScoreError("The source holds NaN or infinity, so nothing can be read from it.", "Pick another token.")
-        return soft
+    def at_mean(self, mean: Tensor, background: Tensor) -> Tensor:
+        """Return the soft prompt at the mean input; where the map normalises, at the mean of its output.
+
+        A normalising map is affine in the unit vector u, so the soft prompt at the mean of u is the mean soft prompt.
+        """
+        return self.soft(mean[None]) if self.reads_length else self.soft(background).mean(0, keepdim=True)
 
 
 def reader_name(engine: WorkbenchEngine, name: str, subject: str, layer: int) -> str:
-    """Return a reader's name, the default one at the layer where none is given; raise BadInput where none fits."""
+    """Return a reader's name, the default one at the layer where none is given; raise BadInput where none fits.
+
+    A reader of any layer is named with the place it reads, `NAME@SUBJECT/LAYER`.
+    """
+    named = engine.parts.reader_at(name, subject, layer) if name else None
+    if named is not None:
+        return named
     readers = engine.workbench.readers
-    if name and name not in readers:
-        raise BadInput(f"The workbench has no reader {name!r}.", f"It has: {', '.join(readers) or 'none'}.")
     fitting = {key: entry for key, entry in readers.items() if (entry.subject, entry.layer) == (subject, layer)}
-    if name and name not in fitting:
-        entry = readers[name]
-        raise BadInput(
-            f"{name} reads layer {entry.layer} of {entry.subject}, not layer {layer} of {subject}.",
-            f"Ask at layer {entry.layer}.",
-        )
     if not fitting:
         raise BadInput(f"No reader reads layer {layer} of {subject}.", _elsewhere(engine, subject))
-    return name or next((key for key, entry in fitting.items() if entry.default), next(iter(fitting)))
+    return next((key for key, entry in fitting.items() if entry.default), next(iter(fitting)))
 
 
 def _elsewhere(engine: WorkbenchEngine, subject: str) -> str:
@@ -78,7 +166,8 @@ def _elsewhere(engine: WorkbenchEngine, subject: str) -> str:
 
 def readers_by_layer(engine: WorkbenchEngine, subject: str) -> dict[int, str]:
     """Return the default reader of every layer of a subject that has one, by layer."""
-    layers = sorted({entry.layer for entry in engine.workbench.readers.values() if entry.subject == subject})
+    entries = [entry for entry in engine.workbench.readers.values() if entry.subject == subject]
+    layers = sorted({entry.layer for entry in entries if entry.layer >= 0})
     return {layer: reader_name(engine, "", subject, layer) for layer in layers}
 
 
@@ -88,7 +177,11 @@ def open_reader(engine: WorkbenchEngine, name: str) -> Reader:
 
 
 def _load(engine: WorkbenchEngine, name: str) -> Reader:
-    entry = engine.workbench.readers[name]
+    entry = engine.parts.reader_entry(name)
+    if entry.kind != "soft_prompt":
+        from backends.engine.readers.injecting import load_reader
+
+        return load_reader(engine, name, entry)
     subject, folder = engine.parts.subject(entry.subject), engine.parts.path(entry.path)
     mapper = SoftPromptMapper.load(folder)
     if mapper.card.width != subject.width:
@@ -101,4 +194,5 @@ def _load(engine: WorkbenchEngine, name: str) -> Reader:
             f"The reader {name} was trained on layer {mapper.card.layer}, but the workbench says {entry.layer}.",
             f"Write layer = {mapper.card.layer} in [readers.{name}].",
         )
-    return Reader(name, subject, entry.layer, entry.sae, mapper.to(subject.device), folder)
+    spec = soft_prompt(mapper.card.slots)
+    return SoftPromptReader(name, subject, subject, entry.layer, entry.sae, folder, spec, mapper.to(subject.device))

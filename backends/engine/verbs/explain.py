@@ -14,9 +14,9 @@ from backends.engine import vectors
 from backends.engine.controls.answers import drawn_score
 from backends.engine.controls.artefacts import artefacts_of
 from backends.engine.readers import scores
+from backends.engine.readers.announcing import loads_weights, opening, plan_of
 from backends.engine.readers.backgrounds import PART, background_of, filled
-from backends.engine.readers.drawn import Drawing
-from backends.engine.readers.prepared import plan_name
+from backends.engine.readers.drawn import Drawing, longest
 from backends.engine.readers.reader import open_reader, reader_name
 from investigator.errors import BadInput
 from investigator.records import ExplanationRow, Explanations, Score
@@ -35,7 +35,7 @@ def lane(engine: WorkbenchEngine, verb: Explain) -> Lane:
 
 def plan(engine: WorkbenchEngine, verb: Explain) -> str:
     """Return the batch plan, for provenance."""
-    return f"{verb.samples} samples a step; {plan_name(open_reader(engine, verb.reader).subject)}"
+    return f"{verb.samples} samples a step; {plan_of(engine, verb.reader)}"
 
 
 def resolve(engine: WorkbenchEngine, verb: Explain) -> Explain:
@@ -48,9 +48,20 @@ def resolve(engine: WorkbenchEngine, verb: Explain) -> Explain:
     _check("beta", verb.beta, 0, 1)
     _check("keep", verb.keep, 0, _MOST_SAMPLES)
     _check("seed", verb.seed, 0, 2**63 - 1)
+    if loads_weights(engine, reader):
+        return msgspec.structs.replace(verb, source=source, reader=reader)
+    return msgspec.structs.replace(verb, source=source, reader=reader, max_tokens=_length(engine, verb, reader))
+
+
+def _length(engine: WorkbenchEngine, verb: Explain, reader: str) -> int:
+    """Return how many tokens a text may have; raise BadInput where they do not fit the context."""
     opened = open_reader(engine, reader)
-    _check("max_tokens", verb.max_tokens, 1, opened.subject.context - opened.slots - 1)
-    return msgspec.structs.replace(verb, source=source, reader=reader)
+    most = opened.speaker.context - opened.slots - 1
+    wanted = longest(opened, verb.max_tokens)
+    if wanted != verb.max_tokens:
+        return min(wanted, most)
+    _check("max_tokens", wanted, 1, most)
+    return wanted
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:
@@ -60,8 +71,13 @@ def _check(name: str, value: float, low: float, high: float) -> None:
 
 def run(engine: WorkbenchEngine, verb: Explain) -> Iterator[Event | None]:
     """Draw all samples in one batch, streaming texts as they end; then score and order them, compare and judge."""
+    if loads_weights(engine, verb.reader):
+        yield from opening(engine, verb.reader)
+        verb = msgspec.structs.replace(verb, max_tokens=_length(engine, verb, verb.reader))
     reader = open_reader(engine, verb.reader)
-    drawing = Drawing(reader, reader.soft_of(engine.vector(verb.source)))
+    vector = engine.vector(verb.source)
+    reader.soft_of(vector)
+    drawing = Drawing(reader, vector)
     yield from _draw(engine, drawing, verb)
     for _ in drawing.score():
         yield None
@@ -72,14 +88,14 @@ def run(engine: WorkbenchEngine, verb: Explain) -> Iterator[Event | None]:
     rows = [_row(engine, drawing, text, score, rank) for rank, (text, score) in enumerate(found.items(), 1)]
     yield Partial(tuple(rows))
     yield from _compare(engine, drawing, rows, verb)
-    yield Finished(Explanations(reader.name, verb.samples, len(rows), tuple(rows)))
+    yield Finished(Explanations(reader.name, verb.samples, len(rows), tuple(rows), drawing.note))
 
 
 def _draw(engine: WorkbenchEngine, drawing: Drawing, verb: Explain) -> Iterator[Event | None]:
     for fresh in drawing.draw(verb, verb.seed):
         if fresh:
             yield Partial(tuple(_row(engine, drawing, text, Score(), 0) for text in fresh))
-            yield Progress(drawing.counts.total(), verb.samples, "drawing explanations")
+            yield Progress(drawing.counts.total(), verb.samples, drawing.note or "drawing explanations")
         yield None
 
 

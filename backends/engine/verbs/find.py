@@ -35,7 +35,7 @@ def lane(engine: WorkbenchEngine, verb: Find) -> Lane:
 
 def plan(engine: WorkbenchEngine, verb: Find) -> str:
     """Return the batch plan, for provenance."""
-    return plan_name(open_reader(engine, verb.reader).subject)
+    return plan_name(open_reader(engine, verb.reader).speaker)
 
 
 def resolve(engine: WorkbenchEngine, verb: Find) -> Find:

@@ -13,9 +13,10 @@ import torch
 
 from backends.base import Lane
 from backends.engine import filters, vectors
+from backends.engine.readers.announcing import opening, plan_of
 from backends.engine.readers.label_stages import Ranking
 from backends.engine.readers.label_table import BOUNDS, LabelTable
-from backends.engine.readers.prepared import Prepared, plan_name, prepare, prepared_before, prepared_labels
+from backends.engine.readers.prepared import Prepared, prepare, prepared_before, prepared_labels
 from backends.engine.readers.reader import Reader, open_reader, reader_name
 from investigator.errors import BadInput
 from investigator.wire import Event, Finished, RankLabels
@@ -34,7 +35,7 @@ def lane(engine: WorkbenchEngine, verb: RankLabels) -> Lane:
 
 def plan(engine: WorkbenchEngine, verb: RankLabels) -> str:
     """Return the batch plan, for provenance."""
-    return plan_name(open_reader(engine, verb.reader).subject)
+    return plan_of(engine, verb.reader)
 
 
 def resolve(engine: WorkbenchEngine, verb: RankLabels) -> RankLabels:
@@ -59,7 +60,7 @@ def _check_texts(engine: WorkbenchEngine, verb: RankLabels, reader: str) -> None
             raise BadInput("There are no sentences to rank.", "Give at least one, one a line.")
         if len(verb.labels) > _MOST_SENTENCES:
             raise BadInput(f"{len(verb.labels)} sentences are too many at once.", f"Give at most {_MOST_SENTENCES}.")
-    elif not (sae := engine.workbench.readers[reader].sae) or not engine.workbench.saes[sae].labels:
+    elif not (sae := engine.parts.reader_entry(reader).sae) or not engine.workbench.saes[sae].labels:
         raise BadInput(f"The reader {reader} has no label set to rank.", "Rank your own sentences, or name its SAE.")
 
 
@@ -82,6 +83,7 @@ def first(engine: WorkbenchEngine, verb: RankLabels) -> Iterator[Event]:
 
 def run(engine: WorkbenchEngine, verb: RankLabels) -> Iterator[Event | None]:
     """Stream the best rows, estimated and then exact; end with all that was asked."""
+    yield from opening(engine, verb.reader)
     reader = open_reader(engine, verb.reader)
     soft = reader.soft_of(engine.vector(verb.source))
     yield None
@@ -93,7 +95,7 @@ def run(engine: WorkbenchEngine, verb: RankLabels) -> Iterator[Event | None]:
 
 
 def _own(reader: Reader, sentences: tuple[str, ...]) -> Prepared:
-    return prepare(reader.subject, [text.strip() for text in sentences], slots=reader.slots)
+    return prepare(reader.speaker, [text.strip() for text in sentences], slots=reader.slots)
 
 
 def _activations(engine: WorkbenchEngine, reader: Reader, verb: RankLabels, table: LabelTable) -> None:

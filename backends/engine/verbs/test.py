@@ -16,7 +16,7 @@ from backends.engine.controls.answers import Judge
 from backends.engine.controls.phrasings import Phrased, phrased
 from backends.engine.controls.reading import Reading, wording_spread
 from backends.engine.readers import scores
-from backends.engine.readers.prepared import plan_name
+from backends.engine.readers.announcing import opening, plan_of
 from backends.engine.readers.reader import Reader, open_reader, reader_name, readers_by_layer
 from investigator.errors import BadInput
 from investigator.records import HypothesisRow, Score, Tested
@@ -39,7 +39,7 @@ def lane(engine: WorkbenchEngine, verb: Test) -> Lane:
 
 def plan(engine: WorkbenchEngine, verb: Test) -> str:
     """Return the batch plan, for provenance."""
-    return plan_name(open_reader(engine, verb.reader).subject)
+    return plan_of(engine, verb.reader)
 
 
 def resolve(engine: WorkbenchEngine, verb: Test) -> Test:
@@ -168,6 +168,7 @@ def steps(engine: WorkbenchEngine, verb: Test) -> Iterator[Event | Answer | None
 
     Rows are sent after each of these.
     """
+    yield from opening(engine, verb.reader)
     yield from _captured(engine, verb)
     answer = Answer(engine, verb)
     yield None
