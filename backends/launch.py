@@ -29,12 +29,19 @@ Say = Callable[[str], None]
 
 
 async def connect(
-    workbench: str, settings: Settings, *, on_message: Say | None = None, client: str = "", engine: str = ENGINE
+    workbench: str,
+    settings: Settings,
+    *,
+    on_message: Say | None = None,
+    client: str = "",
+    engine: str = ENGINE,
+    busy_too: bool = False,
 ) -> SocketBackend:
     """Find or start the local backend and return a client of it, its lease taken; the model may still be loading.
 
-    An idle backend of another build, or one that had failed before, is replaced. Raises BackendError where a busy one
-    is in the way or none starts, WorkbenchError where there is no such workbench.
+    An idle backend of another build, or one that had failed before, is replaced; a busy one is taken as it is where
+    `busy_too` allows that and it speaks our protocol. Raises BackendError where a busy one is in the way or none
+    starts, WorkbenchError where there is no such workbench.
     """
     say = on_message or (lambda message: None)
     meant = target(workbench, settings, engine)
@@ -45,7 +52,7 @@ async def connect(
     while time.monotonic() < give_up and starts <= STARTS:
         starts += start(meant)
         badge = rendezvous.read_badge(meant.place)
-        found = await _try(meant.place, badge, settings, client, say) if badge else None
+        found = await _try(meant.place, badge, settings, client, say, busy_too) if badge else None
         if found is not None:
             try:
                 await found.keep_lease()
@@ -68,16 +75,20 @@ def _import_client() -> None:
     build.build_id()
 
 
-async def _try(place: Place, badge: Badge, settings: Settings, client: str, say: Say) -> SocketBackend | None:
+async def _try(
+    place: Place, badge: Badge, settings: Settings, client: str, say: Say, busy_too: bool
+) -> SocketBackend | None:
     from backends.build import build_id
     from backends.client import SocketBackend
 
+    rendezvous.check_socket(place.socket)
     backend = SocketBackend(place.socket, client=client, lease=settings.backend.lease)
     try:
         # One that we started ourselves is the code installed now, if not the code running here: it will do.
         if badge.build != build_id() and badge.pid != spawned.get(place.socket):
+            if not await _made_room(backend, place, badge, busy_too):
+                return backend
             say("The backend of another build is replaced.")
-            await _replace(backend, place, badge)
         elif await _usable(backend, place, badge):
             return backend
     except Disconnected:
@@ -87,6 +98,18 @@ async def _try(place: Place, badge: Badge, settings: Settings, client: str, say:
         raise
     await backend.aclose()
     return None
+
+
+async def _made_room(backend: SocketBackend, place: Place, badge: Badge, busy_too: bool) -> bool:
+    """End a backend of another build; return False where it is busy and may be used as it is."""
+    try:
+        await _replace(backend, place, badge)
+    except BackendError:
+        # Whoever comes back over a new link after an upgrade finds the backend that works for them.
+        if not busy_too or (await backend.handshake()).nonce != badge.nonce:
+            raise
+        return False
+    return True
 
 
 async def _usable(backend: SocketBackend, place: Place, badge: Badge) -> bool:

@@ -72,6 +72,12 @@ def private_folder(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.lstat()
     usual = folder == paths.socket_folder()
+    above = folder.parent.stat().st_mode
+    if above & stat.S_IWOTH and not above & stat.S_ISVTX:
+        raise BackendError(
+            f"Everybody can write to {folder.parent}, so {folder} could be put aside and another put in its place.",
+            "Name a socket in a folder of your own, or set INVESTIGATOR_HOME to one.",
+        )
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or (found.st_mode & 0o022 and not usual):
         raise BackendError(
             f"The folder {folder} belongs to somebody else or can be written to by others, "
@@ -123,10 +129,30 @@ def listen(place: Place, badge: Badge) -> socket.socket:
         listener.bind(str(fresh))
     finally:
         os.umask(before)
+    try:
+        check_socket(fresh)  # a file system may keep no modes
+    except BackendError:
+        listener.close()
+        fresh.unlink(missing_ok=True)
+        raise
     listener.listen(256)
     write_badge(place, badge)
     fresh.rename(place.socket)
     return listener
+
+
+def check_socket(path: Path) -> None:
+    """Raise BackendError where a socket is there that others own or could connect to; none at all is no fault."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return
+    if not stat.S_ISSOCK(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise BackendError(
+            f"{path} is no socket that only you can use (mode {stat.S_IMODE(found.st_mode):04o}, "
+            f"owner {found.st_uid}), so nothing is asked of it or answered there.",
+            "Remove it, or name a socket on another file system.",
+        )
 
 
 def check_length(path: Path) -> None:

@@ -35,6 +35,7 @@ async def living() -> list[Living]:
 async def _look(place: Place) -> Living:
     backend = SocketBackend(place.socket)
     try:
+        rendezvous.check_socket(place.socket)
         return Living(place.socket.stem, place, await asyncio.wait_for(backend.status(), PATIENCE))
     except (InvestigatorError, TimeoutError) as error:
         return Living(place.socket.stem, place, None, str(error) or "It does not answer.")

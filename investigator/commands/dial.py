@@ -25,7 +25,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: Options) -> int:
     """Copy both ways until either side closes."""
+    from backends import rendezvous
+
     path = Path(options.socket).expanduser()
+    rendezvous.check_socket(path)
     link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         link.connect(str(path))

@@ -80,7 +80,7 @@ async def _found(workbench: str, chosen: settings.Settings) -> dict[str, object]
     from investigator import __version__
     from investigator.wire import PROTOCOL
 
-    backend = await connect(workbench, chosen)
+    backend = await connect(workbench, chosen, busy_too=True)
     try:
         who = {"socket": str(backend.socket), "nonce": (await backend.handshake()).nonce, "build": build_id()}
         return {"investigator": __version__, "protocol": PROTOCOL, **who}
