@@ -18,16 +18,29 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from investigator import settings as settings_file
 from investigator.asking import Asker, Watch
+from investigator.at import At, source_of
 from investigator.errors import BadInput, WorkbenchError
 from investigator.events import Answer
 from investigator.loop import BackgroundLoop
 from investigator.overrides import overridden
 from investigator.prompt import Prompt
 from investigator.provenance import WorkbenchSummary
-from investigator.records import Checkup, Contrasted, Feature, Fetched, Found, Opened, Tested
+from investigator.records import Checkup, Compared, Contrasted, Feature, Fetched, Found, Opened, Tested
 from investigator.settings import Settings
 from investigator.sources import Source
-from investigator.wire import CheckWorkbench, Contrast, Fetch, Find, Handshake, Open, ShowFeature, Test, Verb, Work
+from investigator.wire import (
+    CheckWorkbench,
+    Compare,
+    Contrast,
+    Fetch,
+    Find,
+    Handshake,
+    Open,
+    ShowFeature,
+    Test,
+    Verb,
+    Work,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,7 +156,7 @@ class Investigator:
     def test(
         self,
         hypotheses: str | Sequence[str],
-        sources: Sequence[Source],
+        sources: Sequence[Source | str],
         *,
         reader: str = "",
         scope: Literal["position", "positions", "layers"] = "position",
@@ -163,16 +176,17 @@ class Investigator:
         texts = (hypotheses,) if isinstance(hypotheses, str) else tuple(hypotheses)
         own = {text: tuple(several) for text, several in (wordings or {}).items()}
         phrasings = None if templates is None else tuple(templates)
-        count = self.tried(texts, sources) if tried is None else tried
-        verb = Test(texts, tuple(sources), reader, scope, controls, phrasings, own, count, drawn, seed)
+        places = tuple(map(source_of, sources))
+        count = self.tried(texts, places) if tried is None else tried
+        verb = Test(texts, places, reader, scope, controls, phrasings, own, count, drawn, seed)
         return cast(Tested, self.ask(verb).result)
 
     def contrast(
         self,
         left: str,
         right: str,
-        source: Source,
-        other: Source | None = None,
+        source: Source | str,
+        other: Source | str | None = None,
         *,
         reader: str = "",
         templates: Sequence[str] | None = None,
@@ -182,7 +196,12 @@ class Investigator:
         """Compare two hypotheses under one source, or under two, with an interval on the difference of their gaps."""
         phrasings = None if templates is None else tuple(templates)
         own = {text: tuple(several) for text, several in (wordings or {}).items()}
-        return cast(Contrasted, self.ask(Contrast(left, right, source, other, reader, phrasings, seed, own)).result)
+        places = source_of(source), None if other is None else source_of(other)
+        return cast(Contrasted, self.ask(Contrast(left, right, *places, reader, phrasings, seed, own)).result)
+
+    def at(self, source: Source | str) -> At:
+        """Return any source, given or written as an expression, ready to be asked about; its prompts are opened."""
+        return At(self, source)
 
     def find(
         self,
@@ -197,6 +216,32 @@ class Investigator:
     ) -> Found:
         """Return the positions of an indexed corpus at which a sentence scores highest, one a context by default."""
         return cast(Found, self.ask(Find(text, corpus, reader, limit, all_positions, exact, seed=seed)).result)
+
+    def compare(
+        self,
+        source: Source,
+        *,
+        map: str = "",
+        wash: float = 0.5,
+        readers: Sequence[str] = (),
+        own: str = "",
+        methods: Sequence[Literal["drawn", "labels"]] = ("drawn", "labels"),
+        samples: int = 16,
+        keep: int = 3,
+        others: int = 8,
+        controls: bool = False,
+        seed: int = 0,
+    ) -> Compared:
+        """Let the readers of a second model say what a source of the first one holds, through a linear map.
+
+        wash: weight of the second model's background (0: none). others: other sources behind lift and p. What a column
+        or a control is says `docs/bridge.md`.
+        """
+        verb = Compare(
+            source, map, wash, tuple(readers), own, tuple(methods),
+            samples=samples, keep=keep, others=others, controls=controls, seed=seed,
+        )  # fmt: skip
+        return cast(Compared, self.ask(verb).result)
 
     def tried(self, hypotheses: str | Sequence[str], sources: Sequence[Source]) -> int:
         """Return how many other hypotheses the session holds at these places; 0 where nothing is recorded."""

@@ -15,6 +15,7 @@ from investigator import __version__
 from investigator.commands.common import Command
 from investigator.ending import Ended, raised
 from investigator.errors import BackendError, BadInput, InvestigatorError, Stopped
+from investigator.expressions import ExpressionError
 from investigator.text import inert
 
 ROOMS = ("screens", "backends", "sessions")
@@ -28,6 +29,8 @@ COMMANDS = {
     "test": "test_hypotheses",
     "contrast": "contrast",
     "find": "find",
+    "compare": "compare",
+    "intervene": "intervene",
     "lens": "lens",
     "doctor": "doctor",
     "sessions": "sessions",
@@ -168,6 +171,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def _fail(error: InvestigatorError) -> int:
     print(inert(str(error)), file=sys.stderr)
+    if isinstance(error, ExpressionError) and error.text:
+        print(error.picture, file=sys.stderr)
     return error.exit_code
 
 

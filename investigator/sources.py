@@ -7,6 +7,8 @@ m + A - B, `0.5 * A + 0.5 * B` reads the average, and `A - B - C` needs no count
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 
@@ -155,3 +157,30 @@ def size(source: Source, depth: int = 0) -> tuple[int, int]:
         return 1, depth
     found = [size(part, depth + 1) for part in inner(source)]
     return 1 + sum(count for count, _ in found), max((deep for _, deep in found), default=depth)
+
+
+def worded(asked: Source, resolved: Source) -> Source:
+    """Return a resolved source with the prompts that were asked as text as text again, all else as it was resolved."""
+    words, places = leaves(asked), leaves(resolved)
+    if len(words) != len(places):
+        return resolved
+    pairs = iter(zip(words, places, strict=True))
+    return with_leaves(resolved, lambda _: _as_text(*next(pairs)))
+
+
+def _as_text(asked: Source, resolved: Source) -> Source:
+    if isinstance(asked, Prompted) and isinstance(resolved, Residual):
+        return Prompted(asked.prompt, resolved.subject, resolved.layer, resolved.position, resolved.end)
+    return resolved
+
+
+def with_leaves(source: Source, change: Callable[[Source], Source]) -> Source:
+    """Return the same source with every plain one changed, in order."""
+    match source:
+        case Difference():
+            return Difference(with_leaves(source.left, change), with_leaves(source.right, change))
+        case Sum():
+            return Sum(tuple(Weighted(term.weight, with_leaves(term.source, change)) for term in source.terms))
+        case Ablated() | Mapped():
+            return msgspec.structs.replace(source, source=with_leaves(source.source, change))
+    return change(source)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from investigator import score_tables
+from investigator import compare_tables, dose_tables, score_tables
 from investigator.records import (
     CheckRow,
+    Compared,
+    ComparedRow,
     Contrasted,
+    DoseRow,
     ExplanationRow,
     Feature,
     FeatureRow,
@@ -17,6 +20,7 @@ from investigator.records import (
     Found,
     HitRow,
     HypothesisRow,
+    Intervened,
     LabelRow,
     Labels,
     LensRow,
@@ -95,6 +99,7 @@ _KINDS: dict[type[Any], tuple[str, tuple[str, ...], Callable[[Any], tuple[str, .
         _hypothesis,
     ),
     HitRow: ("Hits", (">rank", *_SCORE, "context", "document"), _hit),
+    DoseRow: ("Doses", dose_tables.COLUMNS, dose_tables.cells),
     LensRow: ("Logit lens", (">layer",), _lens),
     CheckRow: ("Checks", ("status", "check", "message"), _check),
     Figure: ("Figures", ("name", ">value", "unit", "target", "interval", "compared with"), _figure),
@@ -105,6 +110,8 @@ def rows_table(rows: Sequence[Row]) -> list[Table]:
     """Return the table of rows of one kind; none where there are no rows."""
     if not rows:
         return []
+    if isinstance(rows[0], ComparedRow):
+        return [compare_tables.of_rows(tuple(row for row in rows if isinstance(row, ComparedRow)))]
     title, columns, cells = _KINDS[type(rows[0])]
     table = tuple(cells(row) for row in rows)
     width = max(map(len, table))
@@ -123,7 +130,8 @@ def tables_of(result: Result | None, rows: Sequence[Row] = (), tokens: Sequence[
             return [_fetched(result)]
     found: tuple[Row, ...] = _rows(result) or tuple(rows)
     spread = [table for row in found if isinstance(row, HypothesisRow) for table in _spread(row, tokens)]
-    return [*rows_table(found), *_summary(result), *score_tables.behind(found), *spread]
+    doses = [row for row in found if isinstance(row, DoseRow)]
+    return [*rows_table(found), *_summary(result), *dose_tables.behind(doses), *score_tables.behind(found), *spread]
 
 
 def _fetched(fetched: Fetched) -> Table:
@@ -147,6 +155,10 @@ def _summary(result: Result | None) -> Iterator[Table]:
             yield from score_tables.of_contrast(result)
         case Found():
             yield from score_tables.of_search(result)
+        case Compared():
+            yield from compare_tables.of_result(result)
+        case Intervened():
+            yield from dose_tables.of_intervention(result)
 
 
 def _opened(opened: Opened) -> list[Table]:

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from investigator import expressions
 from investigator.errors import BadInput
 from investigator.provenance import WorkbenchSummary
 from investigator.records import Opened
@@ -102,10 +103,12 @@ def parse_ids(given: str) -> tuple[int, ...]:
 
 
 def parse_source(given: str) -> Source:
-    """Return the source that a JSON text describes; raise BadInput where it describes none."""
+    """Return the source that an expression, or a JSON text, describes; raise BadInput where it describes none."""
+    if not given.lstrip().startswith("{"):
+        return expressions.parse(text_of(given) if given != "-" else given)
     try:
         source: Source = msgspec.json.decode(given, type=Source)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise BadInput(f"{given!r} describes no source: {error}.", 'As in {"kind": "decoder", ...}.') from error
     return source
 

@@ -85,8 +85,8 @@ def _answer(answer: SavedAnswer, heading: str, rows: int) -> Iterator[str]:
 def place(answer: SavedAnswer) -> str:
     """Return where an answer's question stands, in words: ` at token 4 "bon", layer 3`."""
     residual = residual_of(answer.question)
-    if residual is None:
-        return ""
+    if residual is None or residual != answer.source:
+        return f" at {answer.expression}" if answer.expression else ""
     first, end = _span(answer, len(answer.tokens) or len(residual.token_ids))
     text = "".join(_texts(answer.tokens[first:end]))
     where = f"token {first}" if end == first + 1 else f"tokens {first}:{end}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from investigator import expressions
 from investigator.events import Answer
 from investigator.provenance import Provenance
 from investigator.records import Record, Result, Row, Token
-from investigator.sources import Difference, Residual, Source
+from investigator.sources import Residual, Source, residuals, worded
 from investigator.wire import Cancelled, Failed, Verb
 
 
@@ -69,6 +70,12 @@ class SavedAnswer(Record, frozen=True):
         return source_of(self.question)
 
     @property
+    def expression(self) -> str:
+        """Return the source as an expression, prompts that were asked as text as text; nothing without a source."""
+        source, asked = self.source, source_of(self.asked)
+        return "" if source is None else expressions.show(source if asked is None else worded(asked, source))
+
+    @property
     def prompt(self) -> str:
         """Return the prompt's text, or nothing where it is unknown."""
         return self.strip.prompt if self.strip else ""
@@ -127,8 +134,6 @@ def source_of(verb: Verb) -> Source | None:
 
 
 def residual_of(verb: Verb) -> Residual | None:
-    """Return the residual that a verb asks about; a difference's left one."""
+    """Return the residual that a verb asks about; the first of those that a composed source is made of."""
     source = source_of(verb)
-    if isinstance(source, Difference):
-        return source.left
-    return source if isinstance(source, Residual) else None
+    return next(iter(residuals(source)), None) if source is not None else None

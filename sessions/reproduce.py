@@ -8,9 +8,22 @@ from typing import Any
 
 import msgspec
 
-from investigator.sources import Residual, Source
+from investigator import expressions
+from investigator.sources import Residual, Source, worded
 from investigator.text import inert
-from investigator.wire import Contrast, Find, Open, RankLabels, ShowFeature, ShowFeatures, Test, Verb, Work
+from investigator.wire import (
+    Compare,
+    Contrast,
+    Find,
+    Intervene,
+    Open,
+    RankLabels,
+    ShowFeature,
+    ShowFeatures,
+    Test,
+    Verb,
+    Work,
+)
 from sessions.records import SavedAnswer, source_of, verb_name
 
 Arguments = Iterator[str]
@@ -33,6 +46,13 @@ FLAGS: dict[str, str] = {
     "corpus": "--corpus",
     "tried": "--tried",
     "k": "--top",
+    "map": "--map",
+    "wash": "--wash",
+    "own": "--own",
+    "others": "--others",
+    "top": "--top",
+    "randoms": "--randoms",
+    "read_at": "--read-token",
 }
 """From a verb's field to the flag that sets it, where both hold one value."""
 ALWAYS = frozenset({"seed", "tried"})
@@ -42,7 +62,7 @@ ALWAYS = frozenset({"seed", "tried"})
 def arguments(saved: SavedAnswer) -> list[str]:
     """Return the words after `investigator` that ask the stored question again."""
     verb = saved.question
-    words = [*_head(verb), *_place(verb, saved), *_flags(verb), *_workbench(saved)]
+    words = [*_head(verb), *_place(verb, saved), *_flags(verb, saved), *_workbench(saved)]
     return [*words, *_sentences(verb)]
 
 
@@ -73,8 +93,13 @@ def _place(verb: Verb, saved: SavedAnswer) -> Arguments:
         yield from _subject(one.subject)
         yield from ("--token", _span(one), "--layer", str(one.layer))
     elif one is not None:
-        for source in sources or (one,):
-            yield from ("--source", msgspec.json.encode(source).decode())
+        asked = saved.asked.sources if isinstance(saved.asked, Test) else (source_of(saved.asked),)
+        for at, source in enumerate(sources or (one,)):
+            yield f"--source={_shown(source, asked[at] if at < len(asked) else None)}"
+
+
+def _shown(source: Source, asked: Source | None) -> str:
+    return expressions.show(source if asked is None else worded(asked, source))
 
 
 def _prompt(text: str, chat: bool, token_ids: tuple[int, ...]) -> Arguments:
@@ -96,7 +121,7 @@ def _span(source: Residual) -> str:
     return f"{source.position}" if source.end is None else f"{source.position}:{source.end}"
 
 
-def _flags(verb: Verb) -> Arguments:
+def _flags(verb: Verb, saved: SavedAnswer) -> Arguments:
     for field in msgspec.structs.fields(type(verb)):
         value: Any = getattr(verb, field.name)
         if field.name in FLAGS and value is not None and (value != field.default or field.name in ALWAYS):
@@ -105,14 +130,25 @@ def _flags(verb: Verb) -> Arguments:
         yield "--labelled"
     if isinstance(verb, RankLabels) and verb.labels is not None:
         yield from (f"--label={text}" for text in verb.labels)
-    if getattr(verb, "controls", True) is False:
+    if isinstance(verb, Compare):
+        yield from _comparison(verb)
+    elif getattr(verb, "controls", True) is False:
         yield "--no-controls"
     if isinstance(verb, Test | Contrast):
         yield from _phrasing(verb)
+    if isinstance(verb, Intervene):
+        yield from _change(verb, saved)
     if isinstance(verb, Find):
         yield from (f"--{name.replace('_', '-')}" for name in ("all_positions", "exact") if getattr(verb, name))
     if isinstance(verb, Work):
         yield from _work(verb)
+
+
+def _comparison(verb: Compare) -> Arguments:
+    yield from (f"--reader={name}" for name in verb.readers)
+    yield f"--methods={','.join(verb.methods)}"
+    if verb.controls:
+        yield "--controls"
 
 
 def _phrasing(verb: Test | Contrast) -> Arguments:
@@ -121,11 +157,21 @@ def _phrasing(verb: Test | Contrast) -> Arguments:
     yield from (f"--template={text}" for text in verb.templates or ())
     if isinstance(verb, Contrast):
         if verb.other is not None:
-            yield from ("--other-source", msgspec.json.encode(verb.other).decode())
+            yield f"--other-source={expressions.show(verb.other)}"
         return
     yield from (f"--wording={text}={phrasing}" for text, several in verb.wordings.items() for phrasing in several)
     if verb.drawn:
         yield "--drawn"
+
+
+def _change(verb: Intervene, saved: SavedAnswer) -> Arguments:
+    yield from (f"--ablate={latent}" for latent in verb.ablate)
+    if verb.add is not None:
+        yield f"--add={_shown(verb.add, saved.asked.add if isinstance(saved.asked, Intervene) else None)}"
+    if verb.later:
+        yield "--from-here"
+    yield from (f"--dose={dose!r}" for dose in verb.doses)
+    yield from ("--continue", str(verb.continue_tokens))
 
 
 def _work(verb: Work) -> Arguments:
@@ -145,7 +191,7 @@ def _workbench(saved: SavedAnswer) -> Arguments:
 def _sentences(verb: Verb) -> Arguments:
     """Yield the hypotheses, each behind its flag, because one may begin with a dash; or a work's files."""
     match verb:
-        case Test():
+        case Test() | Intervene():
             yield from (f"--hypothesis={text}" for text in verb.hypotheses)
         case Contrast():
             yield from (f"--hypothesis={text}" for text in (verb.left, verb.right))

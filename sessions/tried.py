@@ -6,7 +6,7 @@ import contextlib
 
 import msgspec
 
-from investigator.sources import Difference, Residual, Source
+from investigator.sources import Residual, Source, with_leaves
 from investigator.wire import Contrast, Test, Verb
 
 
@@ -29,12 +29,12 @@ def _scored(verb: Verb) -> list[tuple[str, Source]]:
 
 def counted(source: Source) -> Source:
     """Return the source with its positions counted from the front, so that one place has one name."""
-    if isinstance(source, Difference):
-        return Difference(_counted(source.left), _counted(source.right))
-    return _counted(source) if isinstance(source, Residual) else source
+    return with_leaves(source, _counted)
 
 
-def _counted(place: Residual) -> Residual:
+def _counted(place: Source) -> Source:
+    if not isinstance(place, Residual):
+        return place
     length = len(place.token_ids)
     end = place.end + length if place.end is not None and place.end < 0 else place.end
     position = place.position + length if place.position < 0 else place.position

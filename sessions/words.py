@@ -8,7 +8,7 @@ from typing import Any
 from investigator.events import Answer
 from investigator.records import Contrasted, Feature, Likely, Opened, Result
 from investigator.text import inert
-from investigator.wire import Contrast, Find, RankLabels, ShowFeatures, Test, Verb, Work
+from investigator.wire import Contrast, Find, Intervene, RankLabels, ShowFeatures, Test, Verb, Work
 from sessions.ids import clean
 from sessions.records import verb_name
 
@@ -19,6 +19,8 @@ _FIELDS = ("text", "message", "name", "document")
 def _of_row(row: Any) -> Iterator[str]:
     yield from (getattr(row, name) for name in _FIELDS if hasattr(row, name))
     yield from getattr(row, "labels", ())
+    yield from (text for reading in getattr(row, "readings", ()) for text in reading.texts)
+    yield getattr(row, "continuation", "")
     tokens = getattr(row, "tokens", ())
     yield from (token.text for token in tokens if isinstance(token, Likely))
     yield "".join(token for token in tokens if isinstance(token, str))
@@ -43,6 +45,9 @@ def _of_verb(verb: Verb) -> Iterator[str]:
             yield verb.filter
         case Test():
             yield from verb.hypotheses
+        case Intervene():
+            yield from verb.hypotheses
+            yield from (f"latent {latent}" for latent in verb.ablate)
         case Contrast():
             yield from (verb.left, verb.right)
         case Find():

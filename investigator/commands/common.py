@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from investigator import targets
 from investigator.errors import BadInput, InvestigatorError
+from investigator.expressions import ExpressionError
 
 Options = argparse.Namespace
 
@@ -35,6 +36,8 @@ def checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     def convert(given: str) -> Any:
         try:
             return parse(given)
+        except ExpressionError:
+            raise  # with its place, which argparse would leave out
         except InvestigatorError as error:
             raise argparse.ArgumentTypeError(str(error)) from error
 
@@ -118,8 +121,8 @@ def add_place(parser: argparse.ArgumentParser) -> None:
         "--source",
         type=checked(targets.parse_source),
         action="append",
-        metavar="JSON",
-        help="any other source instead of a prompt, as it stands in an export",
+        metavar="EXPR",
+        help="any source instead of a prompt: 'A:\"text\"@-1/L3 - A:\"other\"@-1/L3', l3#12, ... (docs/sources.md)",
     )
 
 

@@ -9,6 +9,7 @@ from investigator.commands import common, judging
 from investigator.commands.common import Options
 from investigator.commands.desk import Desk, desk
 from investigator.commands.printing import print_answer
+from investigator.commands.sources import given
 from investigator.errors import BadInput
 from investigator.prompt import Prompt
 from investigator.sources import Source
@@ -37,7 +38,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--other-prompt", metavar="TEXT", help="in another prompt (its last token, or --other)")
     group.add_argument("--other-layer", type=int, metavar="L", help="at another layer (default: --layer)")
     group.add_argument(
-        "--other-source", type=common.checked(targets.parse_source), metavar="JSON", help="at any other source"
+        "--other-source", type=common.checked(targets.parse_source), metavar="EXPR", help="at any other source"
     )
     parser.add_argument("--reader", default="", metavar="NAME", help="the reader (default: the one at that layer)")
     judging.add_phrasing(parser)
@@ -83,8 +84,7 @@ def _other(at: Desk, options: Options, prompt: Prompt | None) -> Source | None:
     if not _elsewhere(options):
         return None
     if options.other_source is not None:
-        found: Source = options.other_source
-        return found
+        return given(at, options, options.other_source)[0]
     if options.other_prompt is not None:
         prompt = at.bench.open(targets.text_of(options.other_prompt), subject=options.subject, chat=options.chat)
     if prompt is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from investigator import settings
+from investigator.commands import sources
 from investigator.commands.common import Options, prompt_of
 from investigator.commands.progress import Meter, bar
 from investigator.errors import NotInstalled
@@ -52,8 +53,7 @@ class Desk:
     def source(self, options: Options) -> tuple[Source, Prompt | None]:
         """Return the source that the options name, and the prompt it lies in, where it lies in one."""
         if options.source:
-            found: Source = options.source[0]
-            return found, None
+            return sources.given(self, options, options.source[0])
         prompt = self.prompt(options)
         return self.place(prompt, options.token, options.layer), prompt
 

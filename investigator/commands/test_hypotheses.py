@@ -11,6 +11,7 @@ from investigator.commands import common, judging
 from investigator.commands.common import Options
 from investigator.commands.desk import Desk, desk
 from investigator.commands.printing import csv_of, print_answer
+from investigator.commands.sources import given
 from investigator.errors import BadInput
 from investigator.records import Tested
 from investigator.sources import Source
@@ -105,7 +106,9 @@ def _typed(text: str) -> str:
 def _sources(at: Desk, options: Options, prompts: tuple[str, ...]) -> tuple[tuple[Source, ...], tuple[str, ...]]:
     """Return one source a prompt, and the tokens of the first."""
     if options.source:
-        return tuple(options.source), ()
+        placed = [given(at, options, source) for source in options.source]
+        prompt = placed[0][1]
+        return tuple(source for source, _ in placed), tuple(token.text for token in prompt.tokens) if prompt else ()
     if options.ids is not None:
         opened = [at.bench.open(token_ids=options.ids, subject=options.subject)]
     else:
