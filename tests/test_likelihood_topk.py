@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from test_likelihood_grid import Texts, many, prompts
 
 import tiny
-from backends.engine.likelihood import TIE, Top, grid_table, make_plan, top_k
+from backends.engine.likelihood import TIE, Top, early, grid_table, make_plan, prefix_states, top_k
 from backends.engine.likelihood.bounds import gap_bounds, score_bounds
 from investigator.errors import ScoreError
 
@@ -45,7 +46,11 @@ def assert_top(found: Top, values: torch.Tensor, k: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("seeded", [False, True])
 @pytest.mark.parametrize("by_gap", [False, True])
-def test_it_is_the_top_of_the_full_ranking(subject: Any, seed: int, seeded: bool, by_gap: bool) -> None:
+@pytest.mark.parametrize("part", [8, 1024])
+def test_it_is_the_top_of_the_full_ranking(
+    subject: Any, monkeypatch: pytest.MonkeyPatch, seed: int, seeded: bool, by_gap: bool, part: int
+) -> None:
+    monkeypatch.setattr(early, "TOKENS", part)
     texts = many(400, seed=seed, vocabulary=8)
     scores = grid_table(subject, prompts(1), texts)[0]
     means = torch.randn(len(texts), generator=torch.Generator().manual_seed(seed)).double() - 5
@@ -96,6 +101,26 @@ def test_bounds_hold_for_every_text_below_a_node(subject: Any) -> None:
             nodes = path[path < plan.trie.size]
             value = (steps[nodes].sum() + ends[text]) / plan.lengths[text] - taken[text]
             assert (bounds.of(nodes, np.cumsum(steps[nodes])) >= value - 1e-9).all()
+
+
+def test_a_part_of_the_vocabulary_bounds_every_log_probability(subject: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(early, "TOKENS", 8)
+    texts = many(60, seed=4)
+    states = prefix_states(subject, prompts(1))
+    made = early.make_early(subject, states, make_plan(texts, tokens_a_step=64).trie)
+    if subject.config.model_type == "gemma2":
+        assert made is None, "its head does more than multiply"
+        return
+    assert made is not None
+    assert int(made.inside.sum()) == 8
+    hidden = torch.randn(20, tiny.WIDTH, generator=torch.Generator().manual_seed(0))
+    exact = subject.head(hidden).float().log_softmax(-1)
+    at = torch.arange(20).repeat_interleave(exact.shape[1])
+    tokens = torch.arange(exact.shape[1]).repeat(20)
+    bounds = made.log_probs(hidden, at, tokens).view_as(exact)
+    assert (bounds >= exact - 1e-5).all()
+    whole = (bounds - exact).mean()
+    assert 0 < whole < -math.log(8 / exact.shape[1]) + 1, "what the rest of the vocabulary holds"
 
 
 def test_a_source_that_is_not_a_number_is_an_error(subject: Any) -> None:

@@ -45,9 +45,14 @@ class Descent:
             )
         return nodes
 
-    def wide(self, top: int) -> int:
-        """Return how many nodes the next wave may hold, so that what follows it finds room as well."""
-        return max((self.room - top) // 3, 64)
+    def wide(self, nodes: Ints, top: int, step: int) -> int:
+        """Return how many of some nodes the next wave may hold, so that what follows it finds room as well.
+
+        As many as find room with all that stands below them, so that no later wave is cut; where these would not fill
+        a step of the model, a third of the room.
+        """
+        fitting = int(np.searchsorted(np.cumsum(self.trie.sizes[nodes]), self.room - top, side="right"))
+        return fitting if fitting >= min(step, len(nodes)) else max((self.room - top) // 3, 64)
 
     def compute(self, nodes: Ints, top: int) -> tuple[Ints, Ints, Floats]:
         """Compute nodes of one depth, whose ancestors stand in the stack below `top`; their states go onto it.

@@ -3,7 +3,8 @@
 Along a path the sum of log-probabilities only falls, so the sum so far over the longest length below bounds every text
 below (the end of text counts as a token). Nodes are computed in waves of one depth, the most promising first; a wave
 goes down to its last texts before the next begins, so the threshold rises early and states are kept for one line of
-waves at a time.
+waves at a time. Once there is a threshold, sums are bounded from above with a part of the vocabulary, and what may
+still be among the best is scored again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from torch import Tensor
 
 from backends.engine.likelihood.bounds import Bounds, Floats, gap_bounds, score_bounds
 from backends.engine.likelihood.descent import Descent
+from backends.engine.likelihood.early import make_early
 from backends.engine.likelihood.grid import score_grid
+from backends.engine.likelihood.injected import Prompts
 from backends.engine.likelihood.memory import HALVED, fewer
 from backends.engine.likelihood.model import LanguageModel, tokens_a_step
 from backends.engine.likelihood.plan import Plan, make_plan
@@ -27,6 +30,8 @@ from investigator.errors import ScoreError
 
 TIE = 1e-4
 """Scores that differ by less, in nats a token, count as equal."""
+# Texts that are scored again together: two model steps of the bundled model.
+_AGAIN = 128
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Top:
 
 def top_k(
     model: LanguageModel,
-    source: Tensor | PrefixStates,
+    source: Prompts | PrefixStates,
     plan: Plan,
     k: int,
     *,
@@ -63,7 +68,7 @@ def top_k(
     candidates: Ints | Tensor | None = None,
     bounds: Bounds | None = None,
 ) -> Iterator[Top]:
-    """Find the k best texts of a plan under one soft prompt `[1, slots, d]`, yielding after each model step.
+    """Find the k best texts of a plan under one prompt `[1, slots, d]`, yielding after each model step.
 
     By score, or by gap where `means` [texts] are given (NaN leaves a text out). `candidates` are texts that are scored
     first, so that their scores seed the threshold. `bounds` are those of `score_bounds` or `gap_bounds`, where they
@@ -73,15 +78,14 @@ def top_k(
     if bounds is None:
         bounds = score_bounds(plan) if means is None else gap_bounds(plan, np.asarray(means, dtype=np.float64))
     found = _Found(plan, bounds, k)
-    seeded = 0
-    if candidates is not None and len(candidates):
-        for seeded in _seed(model, states, found, np.unique(np.asarray(candidates, dtype=np.int64))):
-            yield found.top(seeded, finished=False)
-    found.forget()
     descent = Descent(model, states, plan)
-    for visited in _search(descent, found, tokens_a_step(model)):
-        yield found.top(seeded + visited, finished=False)
-    yield found.top(seeded + descent.visited, finished=True)
+    if candidates is not None and len(candidates):
+        for _ in _score(descent, found, np.unique(np.asarray(candidates, dtype=np.int64))):
+            yield found.top(found.again, finished=False)
+    found.forget()
+    for _ in _search(descent, found, tokens_a_step(model)):
+        yield found.top(descent.visited + found.again, finished=False)
+    yield found.top(descent.visited + found.again, finished=True)
 
 
 class _Found:
@@ -94,6 +98,27 @@ class _Found:
         self.threshold = -np.inf
         """What a text must come up to; it only rises."""
         self.note = ""
+        self.waiting = np.zeros(0, dtype=np.int64)
+        """Texts of which only an upper bound is known, which may be among the best."""
+        self.highest = np.zeros(0)
+        """[waiting] these bounds."""
+        self.again = 0
+        """Nodes computed to score single texts: candidates, and those that waited."""
+
+    def wait(self, texts: Ints, scores: Floats) -> None:
+        """Take texts with upper bounds of their scores."""
+        texts = np.concatenate([self.waiting, texts])
+        highest = np.concatenate([self.highest, scores - self.bounds.offsets[texts[len(self.waiting) :]]])
+        kept = highest >= self.threshold - TIE
+        self.waiting, self.highest = texts[kept], highest[kept]
+
+    def due(self, count: int) -> Ints:
+        """Return the most promising texts that wait, at most `count`, which are then waited for no longer."""
+        self.wait(self.waiting[:0], self.highest[:0])
+        order = np.argsort(-self.highest, kind="stable")
+        first, rest = self.waiting[order[:count]], order[count:]
+        self.waiting, self.highest = self.waiting[rest], self.highest[rest]
+        return first
 
     def add(self, texts: Ints, scores: Floats) -> None:
         """Take texts with their scores; drop what can no longer be among the best."""
@@ -124,16 +149,15 @@ class _Found:
         return Top(texts[:k], values[:k], texts[k:][near], visited, self.plan.trie.size, finished, self.note)
 
 
-def _seed(model: LanguageModel, states: PrefixStates, found: _Found, texts: Ints) -> Iterator[int]:
-    """Score candidates; yields how many nodes that has taken."""
-    trie = found.plan.trie
+def _score(descent: Descent, found: _Found, texts: Ints) -> Iterator[None]:
+    """Score some texts exactly; yields after each model step."""
+    model, trie = descent.model, descent.trie
     ids = [tuple(trie.tokens[path[path < trie.size]].tolist()) for path in trie.paths[texts]]
     plan = make_plan(ids, tokens_a_step=tokens_a_step(model))
-    visited = 0
-    for step, done in zip(plan.steps, score_grid(model, states, plan), strict=True):
-        visited += step.size
+    for step, done in zip(plan.steps, score_grid(model, descent.states, plan), strict=True):
+        found.again += step.size
         found.add(texts[done.texts.numpy()], checked(done.scores[0].numpy()))
-        yield visited
+        yield
 
 
 def checked(values: Floats) -> Floats:
@@ -148,16 +172,18 @@ def checked(values: Floats) -> Floats:
 _NOTHING = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
 
 
-def _search(descent: Descent, found: _Found, step: int) -> Iterator[int]:
-    """Go down the trie, wave by wave; yields how many nodes have been computed."""
-    lines = [(descent.roots(), 0)]
+def _search(descent: Descent, found: _Found, step: int) -> Iterator[None]:
+    """Go down the trie, wave by wave; yields after each model step."""
+    lines, bounded = [(descent.roots(), 0)], False
     while lines:
+        if not bounded and np.isfinite(found.threshold):
+            descent.early, bounded = make_early(descent.model, descent.states, descent.trie), True
         nodes, top = lines.pop()
         nodes = found.open(nodes, descent.sums[nodes])
         if not len(nodes):
             continue
         # The first waves are narrow: they are there to raise the threshold.
-        wide = descent.wide(top) if np.isfinite(found.threshold) else step
+        wide = descent.wide(nodes, top, step) if np.isfinite(found.threshold) else step
         lines.append((nodes[wide:], top))
         born, place, at = [], top, 0
         while at < min(wide, len(nodes)):
@@ -170,8 +196,18 @@ def _search(descent: Descent, found: _Found, step: int) -> Iterator[int]:
                 step, found.note = fewer(error, len(part)), HALVED
                 continue
             at, place = at + len(part), place + len(wave)
-            found.add(texts, scores)
+            (found.add if descent.early is None else found.wait)(texts, scores)
             born.append(children)
-            yield descent.visited
+            yield
         if born:
             lines.append((np.concatenate(born), place))
+        yield from _score_waiting(descent, found, at_least=_AGAIN)
+    yield from _score_waiting(descent, found, at_least=1)
+
+
+def _score_waiting(descent: Descent, found: _Found, *, at_least: int) -> Iterator[None]:
+    """Score texts that wait, the most promising first, while there are so many."""
+    while len(found.waiting) >= at_least:
+        texts = found.due(_AGAIN)
+        if len(texts):
+            yield from _score(descent, found, texts)
