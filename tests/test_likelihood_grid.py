@@ -107,7 +107,7 @@ def test_a_sliding_window_shorter_than_prefix_and_text_is_kept(tmp_path: Path) -
 
 
 class Counting:
-    """A subject that counts what goes through its body: tokens by their whole beginning, and soft prompts."""
+    """A subject without fused blocks that counts what goes through its body: tokens and soft prompts."""
 
     def __init__(self, subject: Any) -> None:
         # The check of the family, once a model, is not counted.
@@ -130,7 +130,7 @@ class Counting:
 
 
 def test_the_prefix_and_each_distinct_beginning_are_computed_once(tmp_path: Path) -> None:
-    counting = Counting(tiny.load_subject(tiny.make_subject(tmp_path)))
+    counting = Counting(tiny.load_subject(tiny.make_subject(tmp_path, "gpt2")))
     texts = many(400, seed=4)
     plan = make_plan(texts, tokens_a_step=256)
     beginnings = {ids[: end + 1] for ids in texts for end in range(len(ids))}
@@ -179,7 +179,7 @@ def test_trie_paths_spell_the_texts() -> None:
 
 
 def test_closing_the_generator_stops_the_work(tmp_path: Path) -> None:
-    counting = Counting(tiny.load_subject(tiny.make_subject(tmp_path)))
+    counting = Counting(tiny.load_subject(tiny.make_subject(tmp_path, "gpt2")))
     steps = score_many(counting, prompts(1), make_plan(many(400), tokens_a_step=64))
     next(steps)
     passes = counting.passes

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from backends.engine.likelihood.attention import adopt, attending
+from backends.engine.likelihood.fused import run_body
 from backends.engine.likelihood.head import log_probs
 from backends.engine.likelihood.model import LanguageModel, tokens_a_step
 from backends.engine.likelihood.one_text import Past, score_text_at
@@ -63,7 +63,6 @@ def best_of_each(
                 best.add(torch.arange(places.start, places.stop), scores)
                 yield [each.so_far(0, finished=False) for each in found]
     else:
-        adopt(model.model)
         block = max(1, tokens_a_step(model) // _STRIDE)
         for start in range(0, len(soft), block):
             for _ in _block(model, soft[start : start + block], list(zip(texts, found, strict=True)), start):
@@ -132,8 +131,7 @@ def _stride(model: LanguageModel, past: Past, last: Tensor, ids: Ids, places: ra
     if places.start == 0:
         inputs = torch.cat([last, inputs], 1)
     positions = torch.arange(past.length, past.length + len(places), device=model.device).expand(len(last), -1)
-    with attending(past.read_and_keep):
-        hidden, _ = model.body(inputs_embeds=inputs, position_ids=positions)
+    hidden = run_body(model, past.read_and_keep, positions, embeds=inputs)
     targets = torch.tensor((*ids, model.eos_id), device=model.device)[places.start : places.stop].repeat(len(last))
     at = torch.arange(len(targets), device=model.device)
     return log_probs(model, hidden.reshape(len(targets), -1), at, targets).view(len(last), -1).sum(-1).cpu()

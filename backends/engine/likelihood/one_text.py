@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from backends.engine.likelihood.attention import Heads, LastLayerReached, adopt, attending
+from backends.engine.likelihood.attention import Heads, LastLayerReached
+from backends.engine.likelihood.fused import run_body
 from backends.engine.likelihood.head import log_probs
 from backends.engine.likelihood.memory import fewer
 from backends.engine.likelihood.model import LanguageModel, tokens_a_step
@@ -60,15 +61,13 @@ def _as_pairs(model: LanguageModel, soft: Tensor, ids: Ids) -> Iterator[tuple[ra
 
 
 def _scores(model: LanguageModel, soft: Tensor, ids: Ids) -> Tensor:
-    adopt(model.model)
     soft = soft.to(model.device, model.dtype)
     rows = len(soft)
     past = Past(model)
     past.fill(soft[:, :-1])
     tokens = torch.tensor(ids, device=model.device)
     text = model.embed(tokens).to(model.dtype).expand(rows, -1, -1)
-    with attending(past.read):
-        hidden, _ = model.body(inputs_embeds=torch.cat([soft[:, -1:], text], 1), position_ids=_positions(soft, ids))
+    hidden = run_body(model, past.read, _positions(soft, ids), embeds=torch.cat([soft[:, -1:], text], 1))
     targets = functional.pad(tokens, (0, 1), value=model.eos_id).repeat(rows)
     at = torch.arange(len(targets), device=model.device)
     values = log_probs(model, hidden.reshape(len(targets), -1), at, targets).view(rows, -1)
@@ -100,8 +99,7 @@ class Past:
             return
         positions = torch.arange(soft.shape[1], device=soft.device).expand(len(soft), -1)
         try:
-            with attending(self._keep):
-                self.model.body(inputs_embeds=soft, position_ids=positions)
+            run_body(self.model, self._keep, positions, embeds=soft)
         except LastLayerReached:
             return
 

@@ -61,7 +61,9 @@ class Packed:
         key, value = (self._with_ancestors(heads.layer, part, rows, states[1 + part][:, :, cut]) for part in (0, 1))
         slots_key, slots_value = self.prefix[heads.layer]
         before = (query.flatten(2, 3) @ slots_key.mT).view(*query.shape[:-1], -1)
-        logits = torch.cat([before, query @ key.mT], -1).mul_(heads.scaling)
+        logits = torch.cat([before, query @ key.mT], -1)
+        if heads.scaling != 1:
+            logits.mul_(heads.scaling)
         weights = self._weights(heads, index, unflatten(logits, 3, (each, length))).to(value.dtype).flatten(3, 4)
         slots = slots_key.shape[2]
         mixed = weights[..., slots:] @ value

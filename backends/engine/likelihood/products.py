@@ -43,6 +43,19 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return functional.linear(x, weight, bias)
 
 
+def packed_weight(weight: Tensor) -> Tensor:
+    """Return a float32 weight `[out, in]` laid out for `packed_product`."""
+    if not uses_onednn():
+        return weight.contiguous()
+    found: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), _ROWS)
+    return found
+
+
+def packed_product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return `x @ weight.T + bias` for a weight from `packed_weight`."""
+    return _onednn(x, weight, bias) if weight.is_mkldnn else functional.linear(x, weight, bias)
+
+
 def uses_onednn() -> bool:
     """Return whether oneDNN multiplies float32 matrices clearly faster than torch's own BLAS here."""
     with _lock:

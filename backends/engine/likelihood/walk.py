@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from backends.engine.likelihood.attention import adopt, attending
+from backends.engine.likelihood.fused import reordered, run_body
 from backends.engine.likelihood.head import log_probs
 from backends.engine.likelihood.memory import halving
 from backends.engine.likelihood.model import LanguageModel
@@ -19,11 +19,12 @@ class Walk:
     """What a walk of one plan under `[sources]` soft prompts has found so far."""
 
     def __init__(self, model: LanguageModel, states: PrefixStates, plan: Plan) -> None:
-        adopt(model.model)
         self.model, self.plan, self.slots = model, plan, states.slots
         self.sources = states.sources
         self.last = states.last
-        self.prefix = [(keys.transpose(0, 1), values.transpose(0, 1)) for keys, values in states.layers]
+        self.prefix = [
+            (reordered(model, keys).transpose(0, 1), values.transpose(0, 1)) for keys, values in states.layers
+        ]
         self.trunk = [(self._room(keys), self._room(values)) for keys, values in self.prefix] if plan.trunk else []
         # By node, then one column that pads paths and stays 0, then by text the value of its end.
         self.values = torch.zeros(
@@ -53,10 +54,8 @@ class Walk:
         keep = step.keep if self.trunk else -1
         packed = Packed(self.prefix, self.trunk, [self._rows(group) for group in step.groups], self.sources, keep)
         positions = (self.slots + self._tensor(step.depths)).repeat(self.sources)[None]
-        with attending(packed.attend):
-            hidden, _ = self.model.body(
-                input_ids=self._tensor(step.tokens).repeat(self.sources)[None], position_ids=positions
-            )
+        tokens = self._tensor(step.tokens).repeat(self.sources)[None]
+        hidden = run_body(self.model, packed.attend, positions, ids=tokens)
         self._read(step, hidden[0])
 
     def _rows(self, group: Group) -> Rows:
