@@ -21,8 +21,10 @@ from investigator.settings import Settings
 from screens import keys, marks, themes, trace, workers
 from screens.commands import provider
 from screens.desk import Desk
+from screens.elsewhere import Elsewhere
 from screens.link import Connect, Link, Status
 from screens.messages import FindText, OpenAnswer, OpenFeature, OpenHypothesis, OpenPrompt
+from screens.returning import Returning
 from screens.work import Asker, Work
 
 if TYPE_CHECKING:
@@ -95,6 +97,7 @@ class InvestigatorApp(App[None]):
         self.marks = marks.choose(settings.app.marks)
         self.asker = Asker(self)
         self.desk = Desk()
+        self.returning = Returning(self)
         self.link = Link(self, connect)
         self.link_changed: Signal[Status] = Signal(self, "link")
         self.work_changed: Signal[Work] = Signal(self, "work")
@@ -147,11 +150,18 @@ class InvestigatorApp(App[None]):
                 from sessions import DEFAULT_SESSION, Recorder
 
                 self.session = await asyncio.to_thread(self.store.session, self.session_name or DEFAULT_SESSION)
-                self.recorder = Recorder(self.store, self.session, on_saved=self.answer_saved.publish)
+                self.recorder = Recorder(self.store, self.session, on_saved=self._saved)
                 self.asker.record_earlier(self.recorder)
         except InvestigatorError as problem:
             self.store_trouble = str(problem)
         self.store_changed.publish(self.store_trouble)
+        if self.store is not None:
+            workers.start(self, "elsewhere", Elsewhere(self, self.store).watch)
+        await self.returning.begin()
+
+    def _saved(self, id: str) -> None:
+        self.asker.acknowledge(id)
+        self.answer_saved.publish(id)
 
     async def on_event(self, event: events.Event) -> None:
         """Act on a bound key at once, unless it is being typed.
@@ -263,6 +273,7 @@ class InvestigatorApp(App[None]):
 
     async def on_unmount(self) -> None:
         """Give the lease back, so that a clean exit ends what this app left running; save what still waits."""
+        self.returning.end()
         await self.link.aclose()
         if self.recorder is not None:
             await asyncio.to_thread(self.recorder.close)

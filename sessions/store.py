@@ -158,6 +158,14 @@ class Store:
         id = ids.strip_id(subject, tuple(token_ids))
         return self._strips({id}).get(id)
 
+    def newest(self) -> tuple[int, int]:
+        """Return marks that grow with every stored answer and with every kept or edited finding, whoever wrote it."""
+        answers, revisions = (
+            self._journal.rows(f"select max(rowid) as newest from [{table}]")[0]["newest"] or 0
+            for table in ("answers", "revisions")
+        )
+        return answers, revisions
+
     # -- findings -----------------------------------------------------------------------------------------------
 
     def keep(
