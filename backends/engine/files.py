@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from backends.engine import pickles
 from investigator.errors import WorkbenchError
 
 _AGAIN = "Copy or download the file again."
@@ -15,6 +16,7 @@ _AGAIN = "Copy or download the file again."
 
 def header(file: Path) -> dict[str, dict[str, Any]]:
     """Return dtype and shape of every tensor in a safetensors file; raise WorkbenchError where it is cut short."""
+    pickles.refuse(file)
     try:
         size = file.stat().st_size
         with file.open("rb") as opened:
@@ -56,7 +58,8 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """Return a transformers directory's safetensors files, in order."""
+    """Return a transformers directory's safetensors files, in order; raise WorkbenchError where they are pickles."""
+    pickles.refuse_model(folder)
     return sorted(folder.glob("*.safetensors"))
 
 

@@ -98,6 +98,12 @@ def load_subject(name: str, entry: SubjectEntry, base: Path, settings: Backend) 
     """Load a subject for inference; raise WorkbenchError naming the file or key and what to do."""
     folder, revision = resolve(entry, base)
     headers = [files.header(file) for file in files.weight_files(folder)]
+    if not headers:
+        raise WorkbenchError(
+            f"There are no safetensors weights in {folder}, and no others are loaded: pickles run code.",
+            "Convert the model's weights with `save_pretrained` where you would let them run anything, "
+            "and give that folder as `model`.",
+        )
     device = pick_device(settings.device)
     dtype = pick_dtype(entry.dtype or settings.dtype, device, sum(map(files.parameters, headers)))
     model = load_model(folder, dtype, trust=entry.trust_remote_code).to(device)
@@ -120,7 +126,12 @@ def load_model(folder: Path, dtype: torch.dtype, *, trust: bool) -> Any:
     logging.disable_progress_bar()
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, trust_remote_code=trust, output_loading_info=True
+            folder,
+            dtype=dtype,
+            local_files_only=True,
+            trust_remote_code=trust,
+            output_loading_info=True,
+            use_safetensors=True,
         )
     except Exception as error:  # from_pretrained raises whatever a configuration or its code raises
         raise WorkbenchError(

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from backends.engine import files, fingerprints
+from backends.engine import files, fingerprints, pickles
 from backends.engine.numbers import Floats, check_finite
 from backends.engine.shortage import fewer
 from investigator.errors import WorkbenchError
@@ -22,6 +22,10 @@ from investigator.errors import WorkbenchError
 Kind = Literal["topk", "jumprelu", "standard"]
 WEIGHTS = "sae_weights.safetensors"
 CARD = "cfg.json"
+_CONVERT = (
+    "Convert it in an environment that you would let run anything: `from sae_lens import SAE; "
+    'SAE.from_pretrained("RELEASE", "ID").save_model("FOLDER")`, and give the folder as `path`.'
+)
 # 64 MiB of dense float32 activations at a time, whatever the number of latents.
 _VALUES_AT_ONCE = 1 << 24
 
@@ -188,6 +192,7 @@ def load(path: Path, *, name: str, subject: str, layer: int) -> Sae:
     if not path.exists():
         raise WorkbenchError(f"There is no SAE at {path}.", f"Mend the path of [saes.{name}].")
     scope = scope_file(path)
+    pickles.refuse_folder(scope or path, WEIGHTS)
     if scope is not None:
         return _load_scope(scope, names | {"fingerprint": fingerprints.of_file(scope)})
     names["fingerprint"] = fingerprints.of_folder(path)
@@ -256,7 +261,10 @@ def load_with_sae_lens(load: Any, what: str, names: dict[str, Any]) -> Sae:
     import sae_lens
 
     try:
-        sae = load(sae_lens)
+        with pickles.refused(f"The SAE {what}", _CONVERT):
+            sae = load(sae_lens)
+    except WorkbenchError:
+        raise
     except Exception as error:  # sae-lens raises whatever its many loaders raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise WorkbenchError(

@@ -50,7 +50,7 @@ def _write(file: BinaryIO, verb: Verb, make_engine: Callable[[], Engine]) -> Non
 
 
 def _events(engine: Engine, verb: Verb) -> Iterator[Event]:
-    return (event for event in engine.run(verb) if event is not None)
+    return (event for event in engine.run(verb) if event is not None and not isinstance(event, Path))
 
 
 if __name__ == "__main__":

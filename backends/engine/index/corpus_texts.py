@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from backends.engine import pickles
 from backends.engine.index import corpus_plain, corpus_tables
 from backends.engine.index.corpus_reading import Document, Reading
 from investigator.errors import BadInput
@@ -46,6 +47,11 @@ def documents(path: Path, reading: Reading) -> Iterator[Document]:
 def _read(path: Path, reading: Reading) -> Iterator[Document]:
     if path.is_dir():
         return corpus_tables.dataset(path, reading)
+    if pickles.is_pickle(path):
+        raise BadInput(
+            f"{path} is named like a pickle, which runs code when it is loaded, so it is not.",
+            "Write its texts as JSON Lines or Parquet.",
+        )
     kind = path.name.lower().removesuffix(".gz").removesuffix(".xz")
     if kind.endswith(".parquet"):
         return corpus_tables.parquet(path, reading)

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from backends.engine import pickles
 from investigator.errors import WorkbenchError
 
 Form = Literal["paper", "directional", "slotwise", "prompt-only"]
@@ -118,6 +119,7 @@ class SoftPromptMapper(nn.Module):
     @classmethod
     def load(cls, folder: Path) -> SoftPromptMapper:
         """Read a mapper from its folder; raise WorkbenchError where a file is missing, truncated or does not fit."""
+        pickles.refuse_folder(folder, WEIGHTS)
         mapper = cls(read_card(folder))
         try:
             mapper.load_state_dict(load_file(folder / WEIGHTS))
