@@ -223,7 +223,7 @@ def make_reconstructor(folder: Path, family: str = "llama", *, layer: int = tiny
     save_file({"weight": head}, folder / "value_head.safetensors")
     table = sidecar(tokenizer, role="ar", **changes)
     table["extraction"] = {"injection_scale": None, "mse_scale": tiny.WIDTH**0.5}
-    suffix = tokenizer(AR.format(explanation="x").split("x")[1], add_special_tokens=False)["input_ids"]
+    suffix = tokenizer(AR.format(explanation="@@").split("@@")[1], add_special_tokens=False)["input_ids"]
     table["tokens"] = table["tokens"] | {"critic_suffix_ids": suffix[-3:]}
     write_sidecar(folder, table)
     return folder

@@ -73,7 +73,7 @@ class FidelityControl(Record, frozen=True):
     name: str
     """mean vector, random text, shuffled words."""
     cosine: float
-    fve: float
+    fve: float | None = None
     count: int = 1
     """Number of texts behind the means."""
 

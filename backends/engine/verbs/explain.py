@@ -17,6 +17,7 @@ from backends.engine.readers import scores
 from backends.engine.readers.announcing import loads_weights, opening, plan_of
 from backends.engine.readers.backgrounds import PART, background_of, filled
 from backends.engine.readers.drawn import Drawing, longest
+from backends.engine.readers.fidelity import meter_of
 from backends.engine.readers.reader import open_reader, reader_name
 from investigator.errors import BadInput
 from investigator.records import ExplanationRow, Explanations, Score
@@ -87,6 +88,7 @@ def run(engine: WorkbenchEngine, verb: Explain) -> Iterator[Event | None]:
     found = {text: _scored(drawing, text, errors) for text in drawing.order(picked)}
     rows = [_row(engine, drawing, text, score, rank) for rank, (text, score) in enumerate(found.items(), 1)]
     yield Partial(tuple(rows))
+    yield from _back(engine, drawing, rows)
     yield from _compare(engine, drawing, rows, verb)
     yield Finished(Explanations(reader.name, verb.samples, len(rows), tuple(rows), drawing.note))
 
@@ -97,6 +99,19 @@ def _draw(engine: WorkbenchEngine, drawing: Drawing, verb: Explain) -> Iterator[
             yield Partial(tuple(_row(engine, drawing, text, Score(), 0) for text in fresh))
             yield Progress(drawing.counts.total(), verb.samples, drawing.note or "drawing explanations")
         yield None
+
+
+def _back(engine: WorkbenchEngine, drawing: Drawing, rows: list[ExplanationRow]) -> Iterator[Event | None]:
+    """Give every row its fidelity, in place, where the reader has a reconstructor, and stream them."""
+    meter = meter_of(engine, drawing.reader)
+    if meter is None or not rows:
+        return
+    yield Progress(0, 0, "reconstructing the activation from the texts")
+    for found in meter.measure([row.text for row in rows], drawing.vector):
+        if found is not None:
+            rows[:] = [msgspec.structs.replace(row, fidelity=found[row.text]) for row in rows]
+        yield None
+    yield Partial(tuple(rows))
 
 
 def _scored(drawing: Drawing, text: str, errors: dict[str, str]) -> Score:
