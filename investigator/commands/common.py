@@ -67,7 +67,9 @@ def add_long(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--detach", action="store_true", help="print the work's id and leave; `investigator work` shows how it goes"
     )
-    group.add_argument("--events", default="", metavar="ID", help=argparse.SUPPRESS)
+    group.add_argument(
+        "--events", default="", metavar="ID", help="begin it detached under this id, and print its events as JSON"
+    )
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
