@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 import time
 from contextlib import AsyncExitStack
 from statistics import mean
 from typing import TYPE_CHECKING
 
-from investigator.commands.faults.ground import Ground, answered, asked, local, tokens_of, verbs
+from investigator.commands.faults.ground import Ground, answered, asked, local, tokens_of
+from investigator.commands.faults.loopback import ROOT
 from investigator.records import Figure
 from investigator.sources import Residual
-from investigator.wire import Explain, RankLabels, ShowFeatures, Verb
+from investigator.wire import Explain
 
 if TYPE_CHECKING:
     from backends.base import Backend
@@ -52,37 +57,21 @@ async def _stream(client: Backend, source: Residual, seed: int) -> float | None:
 
 
 async def _soak(at: Ground) -> list[Figure]:
-    """Memory of the backend and of this client, which records as the app does, at the end over at a tenth."""
-    from backends.server.memory import resident_bytes
-    from sessions import Recorder, open_store
-
-    store = open_store(at.home / "soak.db")
-    recorder = Recorder(store, store.session("soak"))
-    before: tuple[int, int] = (0, 0)
-    async with local(at) as backend:
-        subject, ids, layer = await tokens_of(backend)
-        for turn in range(at.counts.soak):
-            if turn % 100 == 0:
-                at.note(f"soaking: {turn} of {at.counts.soak} questions")
-            question = asked(_soaking(subject, ids, layer, turn))
-            async for _ in recorder.record(question, backend.ask(question)):
-                pass
-            await backend.acknowledge(question.id)
-            if turn == at.counts.soak // 10:
-                before = (await backend.status()).memory_bytes, resident_bytes()
-        after = (await backend.status()).memory_bytes, resident_bytes()
-    await recorder.aclose()
-    store.close()
-    names = ("backend", "client")
-    ratios = {name: late / max(early, 1) for name, late, early in zip(names, after, before, strict=True)}
-    beside = ", ".join(f"{name} {ratio:.3f}" for name, ratio in ratios.items()) + " over a tenth of the way"
+    """Memory of the app and of its backend after all questions over that after a tenth of them."""
+    at.note(f"soaking an app with {at.counts.soak} questions")
+    early, late = max(1, at.counts.soak // 10), at.counts.soak
+    words = [at.workbench, str(early), str(late), str(at.home / "soak.db")]
+    command = [sys.executable, "-P", "-m", "investigator.commands.faults.soaking", *words]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    said, complained = await process.communicate()
+    looks = [json.loads(line) for line in said.splitlines()]
+    if len(looks) != 2:
+        why = complained.decode(errors="replace").strip().splitlines()[-1:]
+        return [Figure("soak_growth", None, "ratio", "<= 1.05", compared_with=f"the app broke off: {' '.join(why)}")]
+    ratios = {name: looks[1][name] / max(looks[0][name], 1) for name in ("app", "backend")}
+    parts = (f"{name} {ratio:.3f} ({looks[1][name] / 1e6:.0f} MB)" for name, ratio in ratios.items())
+    beside = f"{', '.join(parts)}: after {late} questions over after {early}"
     return [Figure("soak_growth", max(ratios.values()), "ratio", "<= 1.05", compared_with=beside)]
-
-
-def _soaking(subject: str, ids: tuple[int, ...], layer: int, turn: int) -> Verb:
-    position = 1 + turn % (len(ids) - 1)
-    if turn % 50 == 49:
-        return RankLabels(Residual(subject, ids, layer, position), controls=False)
-    if turn % 10 == 9:
-        return verbs(subject, ids, layer, position)["test"]
-    return ShowFeatures(Residual(subject, ids, layer, position))
