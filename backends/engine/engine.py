@@ -15,6 +15,7 @@ from torch import Tensor
 from backends.base import Lane
 from backends.engine import provenance, vectors
 from backends.engine.captures import Captures
+from backends.engine.doctor.fitting import refuse_too_large
 from backends.engine.parts import Parts
 from backends.engine.summary import summarise
 from investigator import workbench as workbenches
@@ -24,6 +25,7 @@ from investigator.settings import Settings
 from investigator.sources import Source
 from investigator.wire import (
     CheckWorkbench,
+    Compare,
     Contrast,
     Event,
     Explain,
@@ -49,6 +51,7 @@ _VERBS: dict[type[Any], str] = {
     Test: "test",
     Contrast: "contrast",
     Find: "find",
+    Compare: "compare",
     Intervene: "intervene",
     ShowLens: "lens",
     CheckWorkbench: "doctor",
@@ -74,6 +77,7 @@ class WorkbenchEngine:
         """Read the workbench, load its first subject and that one's SAEs and labels; raise WorkbenchError."""
         _make_exact(self.settings.backend.threads)
         self._parts = Parts(workbenches.load(self.file), self.file.parent, self.settings)
+        refuse_too_large(self.workbench, self.folder, self.settings.backend)
         first = self.parts.subject_name()
         self.parts.subject(first)
         layer = self.parts.default_layer(first)

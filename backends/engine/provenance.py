@@ -16,9 +16,10 @@ import investigator
 from backends.build import build_id
 from backends.engine import fingerprints, source_parts, vectors
 from investigator.provenance import Part, Provenance
-from investigator.sources import Residual, Source
+from investigator.sources import Mapped, Residual, Source, everything
 from investigator.wire import (
     PROTOCOL,
+    Compare,
     Contrast,
     Explain,
     Fetch,
@@ -65,7 +66,7 @@ def subject_of(engine: WorkbenchEngine, verb: Verb) -> str:
             return verb.subject
         case ShowFeature():
             return engine.workbench.saes[verb.sae].subject
-        case ShowFeatures() | RankLabels() | Explain() | ShowLens() | Contrast() | Intervene():
+        case ShowFeatures() | RankLabels() | Explain() | ShowLens() | Contrast() | Compare() | Intervene():
             return vectors.place(verb.source, engine)[0]
         case Find():
             return engine.parts.reader_entry(verb.reader).subject
@@ -94,9 +95,20 @@ def parts_of(engine: WorkbenchEngine, verb: Verb) -> dict[str, Part]:
     if "reader" in parts and getattr(verb, "controls", isinstance(verb, Contrast)):
         parts |= _controls_parts(engine, reader)
     parts |= source_parts.of(engine, sources_of(verb))
+    parts |= _map_parts(engine, verb)
     if isinstance(verb, Find):
         parts["corpus"] = Part(verb.corpus, _corpus(engine, verb))
     return parts
+
+
+def _map_parts(engine: WorkbenchEngine, verb: Verb) -> dict[str, Part]:
+    """Return what a verb uses of another model: maps, that model, and its readers."""
+    found = tuple(part for source in sources_of(verb) for part in everything(source))
+    if not isinstance(verb, Compare) and not any(isinstance(part, Mapped) for part in found):
+        return {}
+    from backends.engine.crossmodel import origins
+
+    return origins.parts(engine, verb, found)
 
 
 def _controls_parts(engine: WorkbenchEngine, reader: str) -> dict[str, Part]:
@@ -119,7 +131,7 @@ def _corpus(engine: WorkbenchEngine, verb: Find) -> str:
 def sources_of(verb: Verb) -> tuple[Source, ...]:
     """Return the sources that a verb asks about."""
     match verb:
-        case ShowFeatures() | RankLabels() | Explain() | ShowLens():
+        case ShowFeatures() | RankLabels() | Explain() | ShowLens() | Compare():
             return (verb.source,)
         case Contrast():
             return (verb.source, verb.other) if verb.other else (verb.source,)
