@@ -15,6 +15,7 @@ from backends.engine.bench_likelihood.loop import cached_loop_scores, loop_score
 from backends.engine.bench_likelihood.operations import node_operations
 from backends.engine.bench_likelihood.sentences import sentences
 from backends.engine.bench_likelihood.setting import Setting, setting
+from backends.engine.likelihood.attention import adopt
 from investigator.errors import BadInput, WorkbenchError
 from investigator.records import Figure
 
@@ -62,7 +63,7 @@ def test_the_loop_over_sources_scores_as_one_at_a_time(engine: Any) -> None:
 
 
 def test_the_loops_run_the_models_own_attention(engine: Any) -> None:
-    setting(engine, count=COUNT).table(0)
+    adopt(engine.parts.subject().model)
     assert engine.parts.subject().config._attn_implementation.startswith("investigator_")
     assert plain(engine.parts.subject()).config._attn_implementation == "sdpa"
 

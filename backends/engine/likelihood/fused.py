@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, unflatten
 from torch.nn import functional
 from transformers import LlamaForCausalLM, Qwen2ForCausalLM
 
 from backends.engine.likelihood.attention import Attend, Heads, adopt, attending
 from backends.engine.likelihood.model import LanguageModel
-from backends.engine.likelihood.products import packed_product, packed_weight
+from backends.engine.likelihood.products import packed_product, packed_weight, products_name
 
 _FAMILIES = (LlamaForCausalLM, Qwen2ForCausalLM)
 _ROTATIONS = ("default", "linear", "llama3")
@@ -27,6 +27,12 @@ _ROTATIONS = ("default", "linear", "llama3")
 _MOST_BYTES = 2 << 30
 _known: weakref.WeakKeyDictionary[Any, tuple[Any, Fused | None]] = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
+
+
+def route_name(model: LanguageModel) -> str:
+    """Return what provenance records of how products and blocks are computed."""
+    blocks = "fused blocks" if fused_of(model) else "the model's blocks"
+    return f"{blocks}, {products_name()}" if model.device.type == "cpu" else blocks
 
 
 def run_body(
@@ -129,16 +135,17 @@ class Fused:
 
     def _normed(self, x: Tensor) -> Tensor:
         length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-        return x * length.square_().div_(x.shape[-1]).add_(self.eps).rsqrt_()
+        normed: Tensor = x * length.square_().div_(x.shape[-1]).add_(self.eps).rsqrt_()
+        return normed
 
     def _attended(self, layer: int, block: _Block, x: Tensor, turns: Tensor, rows: int, attend: Attend) -> Tensor:
         states = block.states(x).view(len(x), self.heads + 2 * self.key_heads, self.size)
-        turning = states[:, : self.heads + self.key_heads].unflatten(-1, (-1, 2))
+        turning = unflatten(states[:, : self.heads + self.key_heads], -1, (-1, 2))
         # Written head after head, which the small products of attention want.
         turned = torch.empty(turning.shape[1], len(x), self.size // 2, dtype=torch.complex64)
         torch.mul(torch.view_as_complex(turning).transpose(0, 1), turns, out=turned)
-        both = torch.view_as_real(turned).flatten(-2).unflatten(1, (rows, -1)).transpose(0, 1)
-        value = states[:, self.heads + self.key_heads :].unflatten(0, (rows, -1)).transpose(1, 2)
+        both = unflatten(torch.view_as_real(turned).flatten(-2), 1, (rows, -1)).transpose(0, 1)
+        value = unflatten(states[:, self.heads + self.key_heads :], 0, (rows, -1)).transpose(1, 2)
         heads = Heads(layer, both[:, : self.heads], both[:, self.heads :], value, scaling=1.0, window=block.window)
         return attend(heads).reshape(len(x), -1)
 
@@ -186,7 +193,7 @@ _Pair = tuple[Tensor, Tensor | None]
 
 def _reordered(projection: Any, order: Tensor, size: int, scale: float) -> _Pair:
     def turned(part: Tensor) -> Tensor:
-        return scale * part.unflatten(0, (-1, size))[:, order].flatten(0, 1)
+        return unflatten(part, 0, (-1, size))[:, order].flatten(0, 1).mul(scale)
 
     return turned(projection.weight), None if projection.bias is None else turned(projection.bias)
 

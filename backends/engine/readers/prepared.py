@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from backends.engine.likelihood import GridScores, Ids, Plan, make_plan, score_many, tokens_a_step
+from backends.engine.likelihood.fused import route_name
 from backends.engine.likelihood.injected import Prompts
 from backends.engine.likelihood.plan import TRUNK
 from backends.engine.likelihood.texts import encode_texts
@@ -94,4 +95,4 @@ def score_prepared(subject: Subject, soft: Prompts, prepared: Prepared) -> Itera
 
 def plan_name(subject: Subject) -> str:
     """Return what provenance records of the batch plan: with the texts' fingerprint it decides every batch."""
-    return f"trie, {tokens_a_step(subject)} nodes a step, {TRUNK} kept at a time"
+    return f"trie, {tokens_a_step(subject)} nodes a step, {TRUNK} kept at a time, {route_name(subject)}"
