@@ -127,7 +127,7 @@ def _send(down: IO[bytes], name: str, content: bytes, wheels: Sequence[Path]) ->
 
 
 def _failure(name: str, code: int, reason: str, said: Sequence[str]) -> BackendError:
-    last = inert(" ".join(line for line in said[-_LINES:] if line.strip()))[-800:].strip()
+    last = inert(" ".join(line for line in said[-_LINES:] if line.strip()))[-800:].strip().rstrip(".")
     if code == far.CUT:
         return Disconnected(f"{name} cannot be reached: {last or 'ssh gave no reason'}.", "`ssh -v` says more.")
     return BackendError(

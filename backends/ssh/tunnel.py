@@ -160,7 +160,7 @@ class Tunnel:
         return found
 
     def _refused(self, code: int) -> BackendError:
-        said = inert(" ".join(self._said[-3:]))[:400].strip()
+        said = inert(" ".join(self._said[-3:]))[:400].strip().rstrip(".")
         if code == far.CUT:
             mend = _SIGN_IN if "ermission denied" in said else _REACH
             return Disconnected(f"{self.name} cannot be reached: {said or 'ssh gave no reason'}.", mend)

@@ -75,7 +75,8 @@ class StatusLine(Widget):
         """Return facts in the order in which they are kept when room is short (which is also their order on screen)."""
         status, here = self._app.link.status, cast("BaseScreen[None]", self.screen)
         if status.state in {"failed", "lost"}:
-            where = f" {one_line(self._app.host, 20)}: " if self._app.host else " "
+            host = one_line(self._app.host, 20)
+            where = f" {host}: " if host and not status.message.startswith(host) else " "
             return [(f"{where}{status.message} ", "status--bad"), (f"{status.mend} ", "status--dim")]
         book, dot = self._app.book, f" {self._app.marks.dot} "
         if status.state != "ready" or status.handshake is None:
