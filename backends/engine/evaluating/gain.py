@@ -58,7 +58,7 @@ def score_columns(bench: TestBench, name: str, pairs: Pairs) -> Values:
         bench.score_pairs(name, residuals, labels),
         bench.score_pairs(name, other, labels),
         bench.score_pairs(BLIND, residuals, labels),
-        frequency_scores(bench.folders.readers / BLIND, torch.tensor([len(ids) + 1 for ids in bench.ids]))[labels],
+        frequency_scores(bench.folders.reader(BLIND), torch.tensor([len(ids) + 1 for ids in bench.ids]))[labels],
     ]
     return torch.stack(columns, dim=1).numpy()
 

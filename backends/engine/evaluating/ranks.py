@@ -12,7 +12,7 @@ from backends.engine.training.mapper_pairs import Pairs
 from investigator.records import Figure
 
 AMONG = 400
-WANTED_RANK = "<= 0.10"
+WANTED_RANK = "<= 0.05"
 # So many labels are scored at every place; those of active latents are then left out.
 _POOL = 440
 # Sources scored at once: the table of one step stays small.
@@ -38,7 +38,7 @@ def draw_pool(labels: int, seed: int) -> NDArray[np.int64]:
 
 def rank_shares(bench: TestBench, name: str, pairs: Pairs, places: NDArray[np.int64]) -> NDArray[np.float64]:
     """[pairs, 2]: the true label's rank share by gap and by raw score; `places` are the pairs' test positions."""
-    means = load_means(bench.folders.readers / name).numpy()
+    means = load_means(bench.folders.reader(name)).numpy()
     pool = draw_pool(len(bench.labels.texts), bench.recipe.mapper.seed)
     residuals = torch.from_numpy(pairs.residuals.astype(np.float32))
     true = bench.score_pairs(name, residuals, pairs.labels.tolist()).numpy()

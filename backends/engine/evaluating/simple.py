@@ -36,6 +36,18 @@ def coverage_figure(bench: TestBench) -> Figure:
     return Figure("label_coverage", covered, "share", ">= 0.5", None, beside)
 
 
+def read_share_figure(bench: TestBench) -> Figure:
+    """Share of the labelled latents whose label was written from reading contexts; the others' are by rule."""
+    rows = read_lines(bench.folders.labels(bench.layer))
+    read = [row["score"] for row in rows if row.get("method") == "read"]
+    rules = [row["score"] for row in rows if row.get("method") != "read"]
+    means = [
+        f"mean check {np.mean(scores):.2f} {how}" for scores, how in ((read, "read"), (rules, "by rule")) if scores
+    ]
+    share = len(read) / max(1, len(rows))
+    return Figure("label_read_share", share, "share", "", None, f"of {len(rows)} labelled latents; {', '.join(means)}")
+
+
 def sae_figures(bench: TestBench) -> list[Figure]:
     """Share of variance unexplained on test documents, dead share on training documents, active latents a token."""
     sae = FrozenSae.load(bench.folders.sae(bench.layer), device="cpu", dtype="float32")

@@ -119,9 +119,10 @@ def _vectors(embedder: Embedder, looked: Looked) -> Vectors:
 
 def _split(embedder: Embedder, looked: list[Looked]) -> list[Vectors]:
     """Vectors [places, spans, width] of each part, every distinct text embedded once."""
-    texts = {text: 0 for part in looked for spans in part.texts for text in spans}
-    vectors = embedder.embed(sorted(texts, key=len)) if texts else np.zeros((0, 1), np.float32)
-    rows = {text: row for row, text in enumerate(sorted(texts, key=len))}
+    # Texts of one length together, so that an embedder wastes little on padding.
+    texts = sorted({text for part in looked for spans in part.texts for text in spans}, key=lambda one: (len(one), one))
+    vectors = embedder.embed(texts or [""])
+    rows = {text: row for row, text in enumerate(texts)}
     return [
         vectors[np.array([[rows[text] for text in spans] for spans in part.texts], dtype=np.int64).reshape(-1, 3)]
         for part in looked

@@ -17,6 +17,7 @@ _NEAR_KEPT = 8
 _LATENTS_A_BLOCK = 512
 _LOOKED_AT = 400
 _PEAK_TOKENS = 3
+NOWHERE = Places(np.zeros(0, np.int32), np.zeros(0, np.int32))
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def _peak_tokens(material: Material, places: Places) -> list[int]:
 def silent_alike(material: Material, latent: int, like: Places, half: int, count: int, seed: int) -> Places:
     """Places with a token of the places `like`, in documents of one half, at which the latent does not fire."""
     draw = np.random.default_rng([seed, latent, half])
-    parts = []
+    parts = [NOWHERE]
     for token in _peak_tokens(material, like):
         standing = material.tokens.of(token)
         places = standing.some(draw.choice(len(standing), min(_LOOKED_AT, len(standing)), replace=False))
