@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 # Steps left out at the beginning, which hold the trunk, and steps looked at.
 _BEFORE, _STEPS = 40, 40
 _KINDS = {
-    "products": {"mm", "addmm"},
+    "products": {"mm", "addmm", "_linear_pointwise"},
     "attention": {"bmm", "baddbmm", "_softmax", "masked_fill_", "masked_fill", "cat", "copy_"},
-    "normaliser": {"exp_", "amax", "sub_", "sum", "log_"},
+    "normaliser": {"exp_", "exp2_", "amax", "sub_", "sum", "log_"},
     "gather": {"index_select", "index", "index_put_", "_index_put_impl_", "embedding", "gather"},
 }
 
@@ -53,5 +53,5 @@ _WHAT = {
 
 
 def _kind(key: str) -> str:
-    name = key.removeprefix("aten::")
+    name = key.rpartition("::")[2]
     return next((kind for kind, names in _KINDS.items() if name in names), "elementwise")
