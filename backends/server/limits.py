@@ -8,6 +8,8 @@ PROMPT_CHARACTERS = 200_000
 """Characters of a prompt; the model's context is checked by the engine, this only guards its tokenizer."""
 QUESTIONS_PER_CLIENT = 64
 """Questions of one client that have not ended."""
+QUESTIONS = 1024
+"""Questions of all clients together that have not ended: names of clients are free, memory is not."""
 STARTED = 4
 """Questions of equal priority begun and not ended in the model lane; each holds key/value states."""
 FAST_THREADS = 2

@@ -60,6 +60,12 @@ class Questions:
                     self._cancel(task, "superseded by a newer question")
 
     def _make_room(self, client: str) -> None:
+        if len(self._open) >= limits.QUESTIONS:
+            raise Refused(
+                f"{len(self._open)} questions of all clients have not ended yet, and that is the most.",
+                "Wait until the backend has answered some.",
+                429,
+            )
         waiting = sum(task.stop is None for task in self._of(client))
         if waiting >= limits.QUESTIONS_PER_CLIENT:
             raise Refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from statistics import median
 from typing import TYPE_CHECKING
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from backends.ssh.remote import Remote
 
 NO_SSHD = "not measured: there is no sshd on this machine (install openssh-server)"
-_STREAM_BYTES = 40_000
-"""About what one answer sends, the encryption and the handshakes included: cuts are drawn below it."""
+_TRIES = 12
+"""How often a cut that missed its answer is made again."""
 
 
 async def measure(at: Ground) -> list[Figure]:
@@ -49,29 +50,41 @@ async def _cuts(at: Ground, loopback: Loopback) -> Figure:
     survived = 0
     try:
         subject, ids, layer = await tokens_of(remote)
+        await _fresh(remote, loopback)
+        await remote.handshake()
+        before = await _fresh(remote, loopback)
         for number in range(at.counts.link_cuts):
             at.note(f"cutting the link: {number + 1} of {at.counts.link_cuts}")
             verb = Explain(Residual(subject, ids, layer, -1), samples=10, max_tokens=12, keep=2, seed=number)
             whole = await answered(remote, asked(verb))
-            cut = await _cut(at, remote, loopback, verb, chance.randrange(4000, _STREAM_BYTES))
+            size = chance.randrange(before, max(before + 1, await _fresh(remote, loopback)))
+            cut = await _cut(at, remote, loopback, verb, size)
             survived += cut.result is not None and cut.result == whole.result
     finally:
         await remote.aclose()
     return Figure("link_cuts", float(survived), "cuts", ">= 20", compared_with="the same answers over an uncut link")
 
 
+async def _fresh(remote: Remote, loopback: Loopback) -> int:
+    """End the link, and return how many bytes had come back over it."""
+    await remote.aclose()
+    return await asyncio.to_thread(loopback.passed)
+
+
 async def _cut(at: Ground, remote: Remote, loopback: Loopback, verb: Verb, size: int) -> Answer:
-    """Ask over a fresh link that dies after `size` bytes; one that outlived the answer was no cut, and dies sooner."""
-    while True:
-        await remote.aclose()
+    """Ask over a fresh link that dies after `size` bytes; where that was before or after the answer, at other bytes."""
+    for _ in range(_TRIES):
         loopback.cut_after(size)
         made, numbers = remote.tunnel.opened, list[int]()
         answer = await answered(remote, asked(verb), numbers)
         at.tally.answers_duplicated += len(numbers) - len(set(numbers))
         at.tally.answers_lost += answer.result is None
         if remote.tunnel.opened > made + 1:
+            await _fresh(remote, loopback)
             return answer
-        size //= 2
+        # The last link's bytes tell which it was: one that replaced a link cut too soon carried the whole answer.
+        size = int(0.9 * size) if await _fresh(remote, loopback) <= size else int(1.1 * size) + 200
+    return Answer("")
 
 
 async def _overhead(at: Ground, loopback: Loopback) -> list[Figure]:

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,8 @@ from investigator.settings import Host
 ROOT = Path(__file__).parents[3]
 NAME = "far"
 """What `ssh` and `--on` call the host."""
+_PATIENCE = 5.0
+"""Seconds in which a link that has ended says so."""
 
 
 def sshd() -> str | None:
@@ -85,6 +88,18 @@ class Loopback:
     def cut_after(self, size: int) -> None:
         """Let the next link die after so many bytes have come back."""
         self.budget.write_text(str(size), encoding="ascii")
+
+    def passed(self) -> int:
+        """Return how many bytes came back over the link that ended last; 0 where none has ended since the last look."""
+        file = self.budget.with_name(f"{self.budget.name}.passed")
+        give_up = time.monotonic() + _PATIENCE
+        while time.monotonic() < give_up:
+            with suppress(OSError, ValueError):
+                found = int(file.read_text(encoding="ascii"))
+                file.unlink()
+                return found
+            time.sleep(0.01)
+        return 0
 
     def cut(self) -> None:
         """Cut every link that stands."""
