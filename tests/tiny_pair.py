@@ -66,7 +66,7 @@ def make_other(folder: Path, seed: int = 3) -> Path:
 
 
 def make_bench(folder: Path) -> tiny.Tiny:
-    """Write `tiny` (Llama-shaped) and `other` (GPT-2-shaped), each with a reader, and documents to cut sentences from."""
+    """Write `tiny` (Llama-shaped) and `other` (GPT-2-shaped), each with a reader, and documents of sentences."""
     bench = tiny.make_workbench(folder)
     other = make_other(folder / "other")
     tiny.make_sae(folder / "saes" / "other", width=WIDTH, layer=LAYER, seed=5)

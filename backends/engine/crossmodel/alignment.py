@@ -19,6 +19,9 @@ class Spelled:
     text: str
     ids: tuple[int, ...]
     spans: tuple[Span, ...]
+    """Of every token, without the spaces in front of words: tokenizers differ in whose they are."""
+    whole: tuple[Span, ...]
+    """The same with them."""
 
     def characters(self, first: int, end: int) -> Span:
         """Return the characters that tokens `first` to `end` (excluded) hold; raise BadInput where they hold none."""
@@ -43,8 +46,11 @@ class Spelled:
 def spell(subject: Subject, text: str) -> Spelled:
     """Tokenise a text and find every token's characters; raise BadInput where the text is not UTF-8."""
     ids = tuple(subject.encode(text))
-    spans = _offsets(subject, text, ids) or _from_pieces(subject, ids)
-    return Spelled(text, ids, spans)
+    return _spelled(text, ids, _offsets(subject, text, ids) or _from_pieces(subject, ids))
+
+
+def _spelled(text: str, ids: tuple[int, ...], whole: tuple[Span, ...]) -> Spelled:
+    return Spelled(text, ids, tuple(_trimmed(text, span) for span in whole), whole)
 
 
 def spell_ids(subject: Subject, ids: Sequence[int]) -> Spelled:
@@ -53,11 +59,11 @@ def spell_ids(subject: Subject, ids: Sequence[int]) -> Spelled:
     spelled = spell(subject, text)
     if spelled.ids == tuple(ids):
         return spelled
-    return Spelled(text, tuple(ids), _from_pieces(subject, tuple(ids)))
+    return _spelled(text, tuple(ids), _from_pieces(subject, tuple(ids)))
 
 
 def _offsets(subject: Subject, text: str, ids: tuple[int, ...]) -> tuple[Span, ...] | None:
-    """Return the tokenizer's own offsets, without spaces in front of words; None where it has none."""
+    """Return the tokenizer's own offsets; None where it has none."""
     if not getattr(subject.tokenizer, "is_fast", False):
         return None
     found = subject.tokenizer(text, return_offsets_mapping=True)
@@ -66,13 +72,10 @@ def _offsets(subject: Subject, text: str, ids: tuple[int, ...]) -> tuple[Span, .
         spans.insert(0, (0, 0))
     if len(spans) != len(ids):
         return None
-    return tuple(
-        (0, 0) if id in subject.special_ids else _trimmed(text, span) for id, span in zip(ids, spans, strict=True)
-    )
+    return tuple((0, 0) if id in subject.special_ids else span for id, span in zip(ids, spans, strict=True))
 
 
 def _trimmed(text: str, span: Span) -> Span:
-    """Take leading spaces off: tokenizers differ in whether a word's space is its own."""
     start, end = span
     while start < end - 1 and text[start].isspace():
         start += 1
@@ -82,16 +85,19 @@ def _trimmed(text: str, span: Span) -> Span:
 def _from_pieces(subject: Subject, ids: tuple[int, ...]) -> tuple[Span, ...]:
     """Return characters by how much longer the text gets with every token."""
     ends = [len(subject.decode(ids[: at + 1])) for at in range(len(ids))]
-    text = subject.decode(ids)
     starts = [0, *ends[:-1]]
-    return tuple(_trimmed(text, (min(start, end), end)) for start, end in zip(starts, ends, strict=True))
+    return tuple((min(start, end), end) for start, end in zip(starts, ends, strict=True))
 
 
 def same_place(source: Spelled, first: int, end: int, target: Spelled) -> Span:
     """Return the tokens of `target` that hold what tokens `first` to `end` of `source` hold, of the same text.
 
-    One token becomes one: the last that overlaps it, because a state knows only what stands before it.
+    One token becomes one: that of its last character, because a state knows only what stands before it.
     """
     span = source.characters(first, end)
-    found = target.tokens(span)
-    return (found[1] - 1, found[1]) if end == first + 1 else found
+    if end > first + 1:
+        return target.tokens(span)
+    held = [at for at, (start, stop) in enumerate(target.whole) if start < span[1] <= stop]
+    if not held:
+        raise BadInput(f"The token {target.text[slice(*span)]!r} aligns to no token of the other model.", "Move on.")
+    return held[0], held[0] + 1

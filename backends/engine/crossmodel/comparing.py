@@ -10,7 +10,7 @@ import msgspec
 from backends.engine import vectors
 from backends.engine.crossmodel import carry, maps, places
 from backends.engine.crossmodel.agreeing import Judge, embedder_of, embedding_by
-from backends.engine.crossmodel.hearing import Heard, hear, key_of
+from backends.engine.crossmodel.hearing import Heard, hear
 from investigator.errors import BadInput
 from investigator.records import Compared, ComparedRow, Reading
 from investigator.sources import Mapped, Mean, Random, Source, Sum, Weighted
@@ -111,16 +111,11 @@ class Comparison:
         self.done += 1
 
     def _others(self, method: str) -> Generator[Event | None, None, list[Heard]]:
-        """Let model A's own reader say what the other sources hold; the same ones are read once."""
-        verb, parts = self.verb, self.engine.parts
-        found: list[Heard] = []
+        """Let model A's own reader say what the other sources hold."""
+        verb, found = self.verb, list[Heard]()
         for at, source in enumerate(self.others, 1):
             yield Progress(self.done, self.total, f"{verb.own}: other source {at} of {len(self.others)}, {method}")
-            key = key_of([source], verb.own, method, verb)
-            if not parts.known("heard", key):
-                heard = yield from hear(self.engine, places.read_as(source), verb.own, method, verb)
-                parts.once("heard", key, lambda heard=heard: heard)  # type: ignore[misc]
-            found.append(parts.once("heard", key, Heard))
+            found.append((yield from hear(self.engine, places.read_as(source), verb.own, method, verb)))
             self.done += 1
         return found
 

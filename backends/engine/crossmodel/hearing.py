@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Sequence
+from collections import OrderedDict
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from backends.engine.engine import WorkbenchEngine
 
 Steps = Generator[None, None, "Heard"]
+_MOST = 4096
+"""Readings that are kept: another washout weight or more controls ask again for what is new alone."""
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -28,11 +31,22 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 def hear(engine: WorkbenchEngine, source: Source, reader: str, method: str, verb: Compare) -> Steps:
-    """Let one reader say what one source holds; an expected failure is an answer here, and stops nothing else."""
+    """Let one reader say what one source holds; the last few thousand readings are kept, failures are not.
+
+    An expected failure is an answer here, and stops nothing else.
+    """
+    kept: OrderedDict[str, Heard] = engine.parts.once("heard", "", OrderedDict)
+    key = _key(source, reader, method, verb)
+    if (known := kept.get(key)) is not None:
+        return known
     try:
         found = yield from _asked(engine, _question(source, reader, method, verb))
     except InvestigatorError as error:
         return Heard(error=str(error))
+    if found.error is None:
+        kept[key] = found
+        while len(kept) > _MOST:
+            kept.popitem(last=False)
     return found
 
 
@@ -72,8 +86,6 @@ def _asked(engine: WorkbenchEngine, question: Explain | RankLabels) -> Steps:
     return Heard(error="It said nothing.")
 
 
-def key_of(sources: Sequence[Source], reader: str, method: str, verb: Compare) -> str:
-    """Return by what readings of the same sources are known again."""
+def _key(source: Source, reader: str, method: str, verb: Compare) -> str:
     how = (verb.samples, verb.temperature, verb.top_p, verb.max_tokens, verb.keep, verb.seed)
-    said = msgspec.json.encode((list(sources), reader, method, how))
-    return hashlib.blake2b(said, digest_size=12).hexdigest()
+    return hashlib.blake2b(msgspec.json.encode((source, reader, method, how)), digest_size=12).hexdigest()
