@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import httpx
 import msgspec
 
 from backends.base import Backend
+from investigator import clients
 from investigator.errors import BackendError, Disconnected, InvestigatorError, from_wire
 from investigator.wire import PROTOCOL, Event, Handshake, Lease, Question, ServerStatus
 
@@ -30,7 +30,7 @@ class SocketBackend(Backend):
     """A backend reached over HTTP on a unix socket; keeps this client's lease while it is open."""
 
     def __init__(self, socket: Path, *, client: str = "", lease: float = 15.0) -> None:
-        self.client = client or f"c-{uuid.uuid4().hex}"
+        self.client = client or clients.new_name()
         """The name to put into questions."""
         self.socket = socket
         self.nonce = ""

@@ -13,6 +13,7 @@ from backends.base import Backend
 from backends.command import ENGINE
 from backends.rendezvous import Badge, Place
 from backends.start import running, spawned, start, start_early, target
+from investigator import clients
 from investigator.errors import BackendError, Disconnected, InvestigatorError
 from investigator.settings import Settings
 from investigator.wire import Event, Handshake, Question, ServerStatus
@@ -144,9 +145,7 @@ class Local(Backend):
     def __init__(
         self, workbench: str, settings: Settings, *, on_message: Say | None = None, engine: str = ENGINE
     ) -> None:
-        import uuid
-
-        self.client = f"c-{uuid.uuid4().hex}"
+        self.client = clients.new_name()
         """The name to put into questions; the same over every reconnection."""
         self._workbench, self._settings, self._engine = workbench, settings, engine
         self._say = on_message

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
+from investigator import clients
 from investigator.deaths import Deaths
 from investigator.errors import Disconnected, InvestigatorError, Stopped, from_wire
 from investigator.events import Answer
@@ -29,7 +30,7 @@ class Asker:
         self.backend = backend
         self.recorder = recorder
         self.deaths = Deaths()
-        self._client = getattr(backend, "client", "") or f"c-{uuid.uuid4().hex}"
+        self._client = getattr(backend, "client", "") or clients.new_name()
         self._nonce = ""
         """Of the backend that answers; another one's means that it died."""
 

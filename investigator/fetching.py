@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from investigator import clients
 from investigator.asking import checked
 from investigator.errors import BadInput, Disconnected, StoreError
 from investigator.events import Answer
@@ -43,7 +44,7 @@ async def fetch(backend: Backend, verb: Fetch, file: Path, watch: Watch | None =
     Raises BadInput where they are too many, StoreError where the file cannot be written here.
     """
     check_target(file)
-    question = Question(uuid.uuid4().hex, getattr(backend, "client", "") or f"c-{uuid.uuid4().hex}", verb)
+    question = Question(uuid.uuid4().hex, getattr(backend, "client", "") or clients.new_name(), verb)
     answer = Answer(question.id)
     try:
         async for event in backend.ask(question):

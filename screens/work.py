@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-import uuid
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from textual.message_pump import MessagePump
 
+from investigator import clients
 from investigator.deaths import Deaths
 from investigator.errors import Disconnected, InvestigatorError
 from investigator.events import Answer
@@ -42,7 +42,7 @@ class Asker:
 
     def __init__(self, app: InvestigatorApp) -> None:
         self.app = app
-        self.client = uuid.uuid4().hex[:12]
+        self.client = clients.new_name()
         self.backend: Backend | None = None
         self.ready = asyncio.Event()
         self.running: dict[str, Work] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from backends import start
 from backends.launch import connect
 from backends.roster import living
 from backends.server.peers import peer_user, welcome
-from investigator.cli import main
+from investigator import clients
+from investigator.cli import main, parse
+from investigator.commands.serve import NEVER
 from investigator.settings import Backend, Settings
 
 ENGINE = "fake_engine:make"
@@ -62,3 +65,19 @@ def test_only_this_user_and_root_are_answered() -> None:
         assert peer_user(left) in (None, os.getuid())
     assert welcome(os.getuid()) and welcome(0)
     assert not welcome(os.getuid() + 12345)
+
+
+def test_who_is_attached_is_said_by_machine_and_process() -> None:
+    mine, other = clients.new_name(), "curl"
+    assert re.fullmatch(r"[A-Za-z0-9._:-]{1,128}", mine)
+    assert clients.people([mine, clients.new_name(), other]) == sorted([f"{mine.rpartition('_')[0]}", other])
+    assert str(os.getpid()) in mine
+
+
+def test_how_long_serve_stays_is_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parse(["serve", "--linger", "never"]).linger == NEVER
+    assert parse(["serve", "--linger", "12.5"]).linger == 12.5
+    for wrong in ("soon", "-1", "inf", "nan"):
+        with pytest.raises(SystemExit):
+            parse(["serve", "--linger", wrong])
+        assert "is no time to stay" in capsys.readouterr().err

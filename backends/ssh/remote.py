@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +13,7 @@ from backends.base import Backend
 from backends.client import SocketBackend
 from backends.ssh import contact
 from backends.ssh.tunnel import Tunnel
+from investigator import clients
 from investigator.errors import BackendDied, Disconnected
 from investigator.settings import Settings
 from investigator.wire import Event, Handshake, Question, ServerStatus
@@ -39,7 +39,7 @@ class Remote(Backend):
         on_message: Callable[[str], None] | None = None,
         patience: float = PATIENCE,
     ) -> None:
-        self.client = f"c-{uuid.uuid4().hex}"
+        self.client = clients.new_name()
         """The name to put into questions; the same over every reconnection."""
         self.tunnel = Tunnel(host, workbench, settings, on_message=on_message)
         self.greeting: tuple[str, ...] = ()

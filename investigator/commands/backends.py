@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from investigator import settings
+from investigator.clients import people
 from investigator.commands import common
 from investigator.commands.common import Options
 from investigator.commands.printing import print_json, print_tables
+from investigator.commands.serve import NEVER
 from investigator.errors import BackendError, BadInput
 from investigator.tables import Table
 from investigator.text import inert
@@ -52,15 +53,11 @@ def _awaited(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _there(options: Options) -> int:
-    from backends.ssh import words
+    from backends.ssh import far, words
+    from investigator.commands.far_work import without
 
     host = words.host_of(settings.load(), options.on)
-    flags = ["--force"] * options.force + ["--json"] * options.json
-    line = words.remote_line(host, "backends", options.action, *([options.name] if options.name else []), *flags)
-    try:
-        return subprocess.run(["ssh", "-T", "--", host.ssh or options.on, line], check=False).returncode
-    except FileNotFoundError as error:
-        raise BackendError("There is no `ssh` on this machine.", "Install OpenSSH's client.") from error
+    return far.run(options.on, host, *without(options.given, flags=(), valued=("--on",)))
 
 
 def _list(options: Options) -> int:
@@ -70,7 +67,7 @@ def _list(options: Options) -> int:
     if options.json:
         print_json({"backends": [{"name": one.name, "status": one.status, "trouble": one.trouble} for one in found]})
         return 0
-    names = ("backend", "workbench", "state", "device", ">memory", "since", ">clients", ">questions", ">idle s")
+    names = ("backend", "workbench", "state", "device", ">memory", "since", "attached", ">questions", ">idle s")
     print_tables([Table("Backends", names, tuple(map(_row, found)))])
     return 0
 
@@ -89,10 +86,16 @@ def _row(one: Living) -> tuple[str, ...]:
         f"{hands.device} {hands.dtype}".strip(),
         f"{status.memory_bytes / 2**20:.0f} MiB" if status.memory_bytes else "",
         status.started_at,
-        str(len(status.clients)),
+        ", ".join(map(inert, people(status.clients))),
         str(running),
-        f"{status.idle_seconds:.0f} of {status.linger:.0f}" if status.idle_seconds else "",
+        _idle(status.idle_seconds, status.linger),
     )
+
+
+def _idle(seconds: float, linger: float) -> str:
+    if not seconds:
+        return ""
+    return f"{seconds:.0f} of {linger:.0f}" if linger < NEVER else f"{seconds:.0f}, stays"
 
 
 def _stop(options: Options) -> int:

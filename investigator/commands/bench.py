@@ -48,11 +48,17 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="parts of likelihood: full, top, text, indexed, corpus, profile (default: all)",
     )
     common.add_output(parser)
-    common.add_backend(parser, elsewhere=False)
+    common.add_backend(parser)
 
 
 def run(options: Options) -> int:
-    """Measure and print the figures."""
+    """Measure and print the figures; with --on the host measures itself."""
+    if options.on:
+        from backends.ssh import far, words
+        from investigator.commands.far_work import without
+
+        host = words.host_of(settings.load(), options.on)
+        return far.run(options.on, host, *without(options.given, flags=(), valued=("--on",)))
     chosen = overridden(settings.load(), options.device, options.dtype)
     module = cast(Measure, importlib.import_module(MEASURES[options.measure][0]))
     if options.only and not hasattr(module, "PARTS"):

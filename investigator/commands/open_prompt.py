@@ -64,7 +64,8 @@ def _fetch(at: Desk, opened: Opened, target: Path, options: Options) -> None:
     layers = tuple(dict.fromkeys(options.layer or ()))
     size = fetching.size_of(opened, layers)
     where = f"from {options.on} " if options.on else ""
-    said = f"{len(layers) or opened.layers} layers x {len(opened.tokens)} tokens x {opened.width} x 4 bytes"
+    counts = (len(layers) or opened.layers, len(opened.tokens), opened.width, 4)
+    said = f"layers x tokens x width x bytes: {' x '.join(map(str, counts))}"
     print(f"{size:,} bytes of activations ({said}) {where}to {target}", file=sys.stderr)
     if not options.yes and sys.stdin.isatty() and sys.stderr.isatty() and not common.confirmed("Fetch them?"):
         raise Stopped("Nothing was fetched.")
