@@ -20,6 +20,8 @@ STAGES = (
     "statistics",
     "labels",
     "mapper",
+    "verbalizer",
+    "reconstructor",
     "embedder",
     "label-sheets",
     "read-labels",

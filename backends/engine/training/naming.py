@@ -10,6 +10,8 @@ from backends.engine.training.opening import Opened
 from backends.engine.training.prompt_only import NAME as PROMPT_ONLY
 from backends.engine.training.recipe import Recipe
 from backends.engine.training.statistics import latents_folder
+from backends.engine.training.verbalizer import NAME as VERBALIZER
+from backends.engine.training.verbalizer import RECONSTRUCTOR
 
 Table = dict[str, object]
 
@@ -79,8 +81,24 @@ def _readers(recipe: Recipe, folders: Folders, root: Path, *, default: bool) -> 
             "sae": folders.sae_name(recipe.sae.layer),
             **({"default": True} if default and name == "l2el" else {}),
             **({"prompt_only": _relative(control, root)} if control.exists() else {}),
+            **_backwards(folders, root),
         }
-    return found
+    return found | _verbalizer(recipe, folders, root, prefix)
+
+
+def _verbalizer(recipe: Recipe, folders: Folders, root: Path, prefix: str) -> Table:
+    """The NLA verbalizer of one layer, where there is one."""
+    path = folders.reader(VERBALIZER)
+    if not path.exists():
+        return {}
+    layer = recipe.sae.layer
+    entry = {"subject": recipe.name, "layer": layer, "path": _relative(path, root), "kind": "nla"}
+    return {f"{prefix}nla{folders.suffix.lower()}": entry | {"sae": folders.sae_name(layer)} | _backwards(folders, root)}
+
+
+def _backwards(folders: Folders, root: Path) -> Table:
+    path = folders.reader(RECONSTRUCTOR)
+    return {"reconstructor": _relative(path, root)} if path.exists() else {}
 
 
 def _relative(path: Path, root: Path) -> str:

@@ -179,6 +179,35 @@ class OthersRecipe(Section, frozen=True):
     mapper: dict[str, Any] = {}
 
 
+class VerbalizerRecipe(Section, frozen=True):
+    """[verbalizer]: adapters with which the subject puts its activations into words."""
+
+    rank: int = 16
+    batch: int = 48
+    steps: int = 0
+    rate: float = 0.004
+    warmup_steps: int = 12
+    tune: int = 400
+    seed: int = 1
+    checkpoint_seconds: float = 60.0
+
+
+class ReconstructorRecipe(Section, frozen=True):
+    """[reconstructor]: adapters and a head with which the subject's first blocks turn words into activations."""
+
+    rank: int = 16
+    batch: int = 64
+    steps: int = 0
+    rate: float = 0.003
+    head_rate: float = 0.002
+    ridge: float = 0.01
+    start: int = 4000
+    warmup_steps: int = 12
+    tune: int = 1000
+    seed: int = 1
+    checkpoint_seconds: float = 60.0
+
+
 class Recipe(Section, frozen=True):
     """A whole recipe; every key has a default, so an empty file is a recipe too."""
 
@@ -193,6 +222,8 @@ class Recipe(Section, frozen=True):
     labels: LabelsRecipe = LabelsRecipe()
     mapper: MapperRecipe = MapperRecipe()
     embedder: EmbedderRecipe = EmbedderRecipe()
+    verbalizer: VerbalizerRecipe = VerbalizerRecipe()
+    reconstructor: ReconstructorRecipe = ReconstructorRecipe()
     others: OthersRecipe = OthersRecipe()
 
     @property

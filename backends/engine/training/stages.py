@@ -18,11 +18,13 @@ from backends.engine.training.progress import Stage
 from backends.engine.training.reading.merge import run_read_labels
 from backends.engine.training.reading.sheets import run_label_sheets
 from backends.engine.training.recipe import Recipe
+from backends.engine.training.reconstructor import run_reconstructor
 from backends.engine.training.rows import run_rows
 from backends.engine.training.sae import run_sae
 from backends.engine.training.splits import run_splits
 from backends.engine.training.statistics import run_statistics
 from backends.engine.training.tokenizer import run_tokenizer
+from backends.engine.training.verbalizer import run_verbalizer
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,24 @@ def mapper(given: Arguments) -> Stage:
         yield from run_readers(recipe, folders, device=given.device, dtype=given.matmul_dtype)
 
 
+def verbalizer(given: Arguments) -> Stage:
+    """A verbalizer of each subject's main layer, or of the one that is meant."""
+    for recipe, folders in _main(given):
+        yield from run_verbalizer(recipe, folders, device=given.device, dtype=given.matmul_dtype)
+
+
+def reconstructor(given: Arguments) -> Stage:
+    """The reconstructor beside it."""
+    for recipe, folders in _main(given):
+        yield from run_reconstructor(recipe, folders, device=given.device, dtype=given.matmul_dtype)
+
+
+def _main(given: Arguments) -> Iterator[tuple[Recipe, Folders]]:
+    for one in given.opened:
+        layer = one.recipe.sae.layer if given.layer is None else given.layer
+        yield one.recipe.at(layer), one.folders.at(layer, one.recipe.sae.layer)
+
+
 def embedder(given: Arguments) -> Stage:
     """The small sentence embedder."""
     one = given.first_subject
@@ -131,6 +151,8 @@ def pocket(given: Arguments) -> Stage:
         yield from run_after_language_model(
             recipe, folders, corpus=given.corpus, device=given.device, dtype=given.matmul_dtype
         )
+    yield from verbalizer(given)
+    yield from reconstructor(given)
     yield from embedder(given)
     name_parts(given.opened)
 
@@ -143,6 +165,8 @@ STAGES: dict[str, Callable[[Arguments], Stage]] = {
     "label-sheets": label_sheets,
     "read-labels": read_labels,
     "mapper": mapper,
+    "verbalizer": verbalizer,
+    "reconstructor": reconstructor,
     "embedder": embedder,
     "pocket": pocket,
 }
