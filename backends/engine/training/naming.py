@@ -92,8 +92,9 @@ def _verbalizer(recipe: Recipe, folders: Folders, root: Path, prefix: str) -> Ta
     if not path.exists():
         return {}
     layer = recipe.sae.layer
-    entry = {"subject": recipe.name, "layer": layer, "path": _relative(path, root), "kind": "nla"}
-    return {f"{prefix}nla{folders.suffix.lower()}": entry | {"sae": folders.sae_name(layer)} | _backwards(folders, root)}
+    entry: Table = {"subject": recipe.name, "layer": layer, "path": _relative(path, root), "kind": "nla"}
+    entry |= {"sae": folders.sae_name(layer)} | _backwards(folders, root)
+    return {f"{prefix}nla{folders.suffix.lower()}": entry}
 
 
 def _backwards(folders: Folders, root: Path) -> Table:
