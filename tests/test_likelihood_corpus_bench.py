@@ -48,7 +48,7 @@ def test_recall_is_counted_by_the_exact_scores_of_every_position(here: Setting) 
 
 def test_a_part_measures_three_at_least_and_no_more_than_its_time_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(pace.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("backends.engine.bench_likelihood.pace.time.monotonic", lambda: now[0])
 
     def slow(seconds: float) -> Any:
         def measure(item: int) -> int:

@@ -185,10 +185,10 @@ class Build:
         """Score every text at the anchors, the sources and the held-out sources, one file a ranking."""
         quick = self._quick if self.identity.texts > _LONG else self.reader.subject
         anchors, *vectors = scored
+        mapper, subject = self.reader.mapper, self.reader.subject
         with torch.inference_mode():
-            soft = [self.reader.mapper.prompts(anchors.to(self.reader.subject.device)).to(self.reader.subject.dtype)]
-        soft += [self.reader.soft(part) for part in vectors]
-        prompts = torch.cat(soft)
+            known = mapper.inputs(torch.cat(vectors).to(subject.device, torch.float32))
+            prompts = mapper.prompts(torch.cat([anchors.to(subject.device), known])).to(subject.dtype)
         for number, prompt in enumerate(prompts):
             if self._ranking(number) is not None:
                 continue

@@ -27,7 +27,7 @@ class Words:
         counts = (self.edges[1:] - self.edges[:-1])[rows]
         at = torch.repeat_interleave(torch.arange(len(rows)), counts)
         entries = torch.arange(len(at)) + torch.repeat_interleave(self.edges[rows] - counts.cumsum(0) + counts, counts)
-        distinct, places, often = self.tokens[entries].unique(return_inverse=True, return_counts=True)
+        distinct, places, often = torch.unique(self.tokens[entries], return_inverse=True, return_counts=True)
         kept = often.topk(min(_MOST, int((often > 1).sum()))).indices
         column = torch.full((len(distinct),), len(kept))
         column[kept] = torch.arange(len(kept))
