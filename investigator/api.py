@@ -73,7 +73,7 @@ def connect(
     if on:
         from backends.ssh.remote import Remote
 
-        remote = Remote(on, workbench, chosen, on_message=on_message)
+        remote = Remote(on, workbench, chosen, device=device, dtype=dtype, on_message=on_message)
         remote.sign_in()
         bench = Investigator(remote, session=session)
         bench.greeting, bench.met = remote.greeting, remote.met

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import io
 import json
 import os
 import pty
@@ -18,18 +19,23 @@ from pathlib import Path
 
 import pytest
 import tomli_w
+from bench_pilot import text, until
 from safetensors.numpy import load_file
 from ssh_tools import SSHD, far_host
 
 from backends.ssh import contact
 from backends.ssh.remote import Remote
 from backends.ssh.tunnel import Tunnel
+from fake_backend import FakeBackend
 from investigator import __version__, fetching, settings
 from investigator.asking import Asker
 from investigator.cli import main
+from investigator.commands import install
 from investigator.commands.faults.loopback import ROOT, Loopback
 from investigator.records import Opened
 from investigator.wire import Fetch, Open
+from screens.app import InvestigatorApp
+from screens.link import Status
 
 pytestmark = pytest.mark.skipif(SSHD is None, reason="there is no sshd here to reach: install openssh-server")
 
@@ -201,3 +207,40 @@ def test_a_host_names_an_environment_instead_of_a_command() -> None:
     assert words.called(settings.Host(venv="~/bench env/")) == "~/'bench env/bin/investigator'"
     assert words.called(settings.Host(venv="/opt/bench")) == shlex.quote("/opt/bench/bin/investigator")
     assert words.called(settings.Host(command="srun --overlap investigator")) == "srun --overlap investigator"
+
+
+async def test_the_status_line_names_the_host_and_what_it_has_is_said() -> None:
+    app = InvestigatorApp(FakeBackend().connect, None, settings.Settings(), host="gpu1", greeting=("gpu1: one GPU.",))
+    async with app.run_test(size=(140, 45)) as pilot:
+        await until(
+            pilot, lambda: " on gpu1 " in text(pilot).splitlines()[0] + " " and app.link.status.state == "ready"
+        )
+        assert any("gpu1: one GPU." in str(note.message) for note in app._notifications)
+        app.link.status = Status("lost", "gpu1 cannot be reached.")
+        app.link_changed.publish(app.link.status)
+        await until(pilot, lambda: text(pilot).startswith(" gpu1 cannot be reached."))
+
+
+def test_installing_is_offered_where_somebody_can_answer(
+    far: Loopback, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.settings_file().write_text(tomli_w.dumps({"hosts": {"far": {"command": "no-such-command"}}}))
+    words = ["open", "A prompt", "--on", "far", "--no-save"]
+    assert main(words) == 5
+    assert "Install Investigator" not in capsys.readouterr().err
+    done: list[list[str]] = []
+    for answer, times in (("n", 0), ("y", 1)):
+        monkeypatch.setattr(sys, "stdin", Typed(f"{answer}\n"))
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        monkeypatch.setattr(install, "run", lambda options: done.append([options.command, options.on]) or 1)
+        assert main(words) == 5
+        assert f"Install Investigator {__version__} on far now? [y/N]" in capsys.readouterr().err
+        assert len(done) == times
+    assert done == [["install", "far"]]
+
+
+class Typed(io.StringIO):
+    """A terminal on which something was typed."""
+
+    def isatty(self) -> bool:
+        return True

@@ -36,12 +36,14 @@ class Remote(Backend):
         workbench: str,
         settings: Settings,
         *,
+        device: str = "",
+        dtype: str = "",
         on_message: Callable[[str], None] | None = None,
         patience: float = PATIENCE,
     ) -> None:
         self.client = clients.new_name()
         """The name to put into questions; the same over every reconnection."""
-        self.tunnel = Tunnel(host, workbench, settings, on_message=on_message)
+        self.tunnel = Tunnel(host, workbench, settings, device=device, dtype=dtype, on_message=on_message)
         self.greeting: tuple[str, ...] = ()
         """What is worth saying of the host once it is reached."""
         self.met = False

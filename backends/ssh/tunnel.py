@@ -51,15 +51,24 @@ class Whereabouts(msgspec.Struct, frozen=True):
 class Tunnel:
     """The way to one workbench on one host; `socket` is its local end once `open` has returned."""
 
-    def __init__(self, name: str, workbench: str, settings: Settings, *, on_message: Say | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        workbench: str,
+        settings: Settings,
+        *,
+        device: str = "",
+        dtype: str = "",
+        on_message: Say | None = None,
+    ) -> None:
+        """Name a host and what to open there; an empty workbench, device or dtype is the host's own setting."""
         self.name = name
         self.host: Host = words.host_of(settings, name)
         self._destination = self.host.ssh or name
         self._say = on_message or (lambda message: None)
-        backend = settings.backend
-        flags = ["serve", "--detach", f"--device={backend.device}", f"--dtype={backend.dtype}"]
-        chosen = workbench or self.host.workbench
-        self._serve = [*flags, f"--workbench={chosen}"] if chosen else flags
+        # This machine's settings say nothing of the other's device.
+        wanted = {"device": device, "dtype": dtype, "workbench": workbench or self.host.workbench}
+        self._serve = ["serve", "--detach", *(f"--{flag}={value}" for flag, value in wanted.items() if value)]
         folder = paths.socket_folder()
         rendezvous.private_folder(folder)
         mark = f"{os.getpid():x}{id(self) & 0xFFFF:04x}"

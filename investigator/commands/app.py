@@ -72,8 +72,7 @@ def _signed_in(options: Options) -> Remote:
 def _reached(options: Options) -> Remote:
     from backends.ssh.remote import Remote
 
-    chosen = overridden(settings.load(), options.device, options.dtype)
-    remote = Remote(options.on, options.workbench, chosen)
+    remote = Remote(options.on, options.workbench, settings.load(), device=options.device, dtype=options.dtype)
     remote.sign_in()
     return remote
 

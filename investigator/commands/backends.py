@@ -18,6 +18,7 @@ from investigator.text import inert
 
 if TYPE_CHECKING:
     from backends.roster import Living
+    from investigator.provenance import WorkbenchSummary
 
 NAME = "backends"
 HELP = "list the backends that run, here or on a host; end one, or print its log"
@@ -67,7 +68,18 @@ def _list(options: Options) -> int:
     if options.json:
         print_json({"backends": [{"name": one.name, "status": one.status, "trouble": one.trouble} for one in found]})
         return 0
-    names = ("backend", "workbench", "state", "device", ">memory", "since", "attached", ">questions", ">idle s")
+    names = (
+        "backend",
+        "workbench",
+        "model",
+        "state",
+        "device",
+        ">memory",
+        "since",
+        "attached",
+        ">questions",
+        ">idle s",
+    )
     print_tables([Table("Backends", names, tuple(map(_row, found)))])
     return 0
 
@@ -75,13 +87,14 @@ def _list(options: Options) -> int:
 def _row(one: Living) -> tuple[str, ...]:
     status = one.status
     if status is None:
-        return (one.name, "", inert(one.trouble), "", "", "", "", "", "")
+        return (one.name, "", "", inert(one.trouble), "", "", "", "", "", "")
     hands = status.handshake
     running = sum(question.state != "ended" for question in status.questions)
-    book = hands.workbench.name if hands.workbench else ""
+    book = hands.workbench
     return (
         one.name,
-        inert(book),
+        inert(book.name) if book else "",
+        inert(_model(book)) if book else "",
         hands.state,
         f"{hands.device} {hands.dtype}".strip(),
         f"{status.memory_bytes / 2**20:.0f} MiB" if status.memory_bytes else "",
@@ -90,6 +103,10 @@ def _row(one: Living) -> tuple[str, ...]:
         str(running),
         _idle(status.idle_seconds, status.linger),
     )
+
+
+def _model(book: WorkbenchSummary) -> str:
+    return ", ".join(f"{subject.family} {subject.parameters / 1e6:,.0f}M" for subject in book.subjects)
 
 
 def _idle(seconds: float, linger: float) -> str:
