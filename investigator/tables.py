@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from investigator import compare_tables, dose_tables, score_tables
+from investigator import compare_tables, dose_tables, fidelity, score_tables
 from investigator.records import (
     CheckRow,
     Compared,
@@ -55,7 +55,8 @@ def _label(row: LabelRow) -> tuple[str, ...]:
 
 def _explanation(row: ExplanationRow) -> tuple[str, ...]:
     text = f"{row.text} (a training label)" if row.verbatim else row.text
-    return (str(row.rank or ""), *_score(row.score), score_tables.verdict(row.score), str(row.count), text)
+    told = (*_score(row.score), score_tables.verdict(row.score), str(row.count))
+    return (str(row.rank or ""), *told, *fidelity.cells(row.fidelity), text)
 
 
 def _hypothesis(row: HypothesisRow) -> tuple[str, ...]:
@@ -92,7 +93,7 @@ _SCORE = (">gap", "interval", ">log p/tok", ">p", ">fdr")
 _KINDS: dict[type[Any], tuple[str, tuple[str, ...], Callable[[Any], tuple[str, ...]]]] = {
     FeatureRow: ("SAE features", (">latent", ">activation", ">z", ">rate", "label"), _feature),
     LabelRow: ("Labels", (">rank", *_SCORE, "verdict", ">activation", "label"), _label),
-    ExplanationRow: ("Explanations", (">rank", *_SCORE, "verdict", ">drawn", "text"), _explanation),
+    ExplanationRow: ("Explanations", (">rank", *_SCORE, "verdict", ">drawn", *fidelity.COLUMNS, "text"), _explanation),
     HypothesisRow: (
         "Hypotheses",
         (">prompt", *_SCORE, ">wording", ">background", ">tried", "verdict", "hypothesis"),
@@ -131,7 +132,8 @@ def tables_of(result: Result | None, rows: Sequence[Row] = (), tokens: Sequence[
     found: tuple[Row, ...] = _rows(result) or tuple(rows)
     spread = [table for row in found if isinstance(row, HypothesisRow) for table in _spread(row, tokens)]
     doses = [row for row in found if isinstance(row, DoseRow)]
-    return [*rows_table(found), *_summary(result), *dose_tables.behind(doses), *score_tables.behind(found), *spread]
+    behind = [*fidelity.behind(found), *_summary(result), *dose_tables.behind(doses), *score_tables.behind(found)]
+    return [*rows_table(found), *behind, *spread]
 
 
 def _fetched(fetched: Fetched) -> Table:

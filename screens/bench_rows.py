@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from investigator.fidelity import words
 from investigator.records import ExplanationRow, FeatureRow, HitRow, HypothesisRow, LabelRow, Row, Score
 from investigator.text import inert, one_line
 from screens.bench_place import Place
@@ -45,7 +46,8 @@ def _body(row: Row) -> str:
         case LabelRow():
             return f"{inert(row.text)}  {score_words(row.score)}, activation {row.activation:.2f}"
         case ExplanationRow():
-            return f"{inert(row.text)}  {score_words(row.score)}, drawn {row.count} times"
+            told = f"{words(row.fidelity)}  " if row.fidelity else ""
+            return f"{told}{inert(row.text)}  {score_words(row.score)}, drawn {row.count} times"
         case HypothesisRow():
             return f"{inert(row.text)}  {score_words(row.score)}"
         case HitRow():

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from investigator.provenance import Provenance
-from investigator.records import ExplanationRow, FeatureRow, HitRow, HypothesisRow, LabelRow, Row, Score
+from investigator.records import ExplanationRow, FeatureRow, Fidelity, HitRow, HypothesisRow, LabelRow, Row, Score
 from investigator.text import inert
 from screens import control_plot
 from screens.widgets import histogram, strip_plot
@@ -180,10 +180,27 @@ def _label_lines(row: LabelRow) -> Iterator[str]:
 
 
 def _explanation_lines(row: ExplanationRow) -> Iterator[str]:
+    if row.fidelity is not None:
+        yield from _fidelity_lines(row.fidelity)
     yield f"drawn       {row.count} time{'s' if row.count != 1 else ''} from this activation"
     yield "            A text drawn from an activation fits that activation: its gap alone does not make it true."
     if row.verbatim:
         yield "verbatim    It is a label that the reader was trained on, word for word."
+
+
+def _fidelity_lines(found: Fidelity) -> Iterator[str]:
+    """Yield how much of the activation the text brings back, and what other texts bring back."""
+    if found.error is not None or found.cosine is None:
+        yield f"fidelity    failed: {inert(found.error or 'no number')}"
+        return
+    fve = f"fve {found.fve:+.3f}, " if found.fve is not None else ""
+    yield f"fidelity    {fve}cosine {found.cosine:+.3f}: what a reconstructor makes of the text, against the activation"
+    for control in found.controls:
+        fve = f"fve {control.fve:+.3f}, " if control.fve is not None else ""
+        yield f"            {inert(control.name):<16} {fve}cosine {control.cosine:+.3f}"
+    if found.variance is not None:
+        yield f"            fve = 1 - 2 (1 - cosine) / {found.variance:.4f}, the variance of {inert(found.baseline)}"
+    yield "            A verbalizer and a reconstructor trained together can talk in code; shuffled words tell of it."
 
 
 def _feature_lines(row: FeatureRow) -> Iterator[str]:

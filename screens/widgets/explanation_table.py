@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from investigator import fidelity
 from investigator.events import Answer
 from investigator.records import ExplanationRow, Explanations, Row
 from investigator.wire import Explain
@@ -71,7 +72,9 @@ class ExplanationPane(Pane):
             Cell(str(row.count), "muted"),
             verdict_cell(row.score, self.app.marks),
         )
-        return Line(row.key, cells, row.text, "text", self.app.marks.same_mark if row.text in self.same else "")
+        told = fidelity.short(row.fidelity)
+        text = f"{told} {self.app.marks.dot} {row.text}" if told else row.text
+        return Line(row.key, cells, text, "text", self.app.marks.same_mark if row.text in self.same else "")
 
     def summary(self, answer: Answer) -> str:
         """Return how many were drawn and how many differ."""
