@@ -23,7 +23,7 @@ from screens.commands import provider
 from screens.desk import Desk
 from screens.elsewhere import Elsewhere
 from screens.link import Connect, Link, Status
-from screens.messages import FindText, OpenAnswer, OpenFeature, OpenHypothesis, OpenPrompt
+from screens.messages import FindText, InterveneHere, OpenAnswer, OpenFeature, OpenHypothesis, OpenPrompt, TestText
 from screens.returning import Returning
 from screens.work import Asker, Work
 
@@ -51,6 +51,18 @@ def _corpus() -> Screen[None]:
     return CorpusScreen()
 
 
+def _crossmodel() -> Screen[None]:
+    from screens.crossmodel import CrossModelScreen
+
+    return CrossModelScreen()
+
+
+def _intervene() -> Screen[None]:
+    from screens.intervene import InterveneScreen
+
+    return InterveneScreen()
+
+
 def _notebook() -> Screen[None]:
     from screens.notebook import NotebookScreen
 
@@ -63,7 +75,14 @@ class InvestigatorApp(App[None]):
     TITLE = "Investigator"
     # The bench's rules with the app's own: a screen's file read later makes Textual parse every rule once more.
     CSS_PATH = [Path(__file__).with_name("app.tcss"), Path(__file__).with_name("bench.tcss")]
-    MODES = {"bench": _bench, "hypotheses": _hypotheses, "corpus": _corpus, "notebook": _notebook}
+    MODES = {
+        "bench": _bench,
+        "hypotheses": _hypotheses,
+        "corpus": _corpus,
+        "crossmodel": _crossmodel,
+        "intervene": _intervene,
+        "notebook": _notebook,
+    }
     DEFAULT_MODE = "bench"
     COMMANDS = {provider}
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("app")
@@ -228,6 +247,14 @@ class InvestigatorApp(App[None]):
     async def on_find_text(self, message: FindText) -> None:
         """Look for a sentence in the corpus, from any screen."""
         await self._to("corpus", message, FindText(message.text, message.saved))
+
+    async def on_test_text(self, message: TestText) -> None:
+        """Test a sentence at the cursor's place, from any screen."""
+        await self._to("hypotheses", message, TestText(message.text))
+
+    async def on_intervene_here(self, message: InterveneHere) -> None:
+        """Show what a change would do, from any screen."""
+        await self._to("intervene", message, InterveneHere(message.change, message.saved))
 
     def on_open_feature(self, message: OpenFeature) -> None:
         """Open a latent's page."""

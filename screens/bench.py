@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from investigator.records import Lens, Opened
 from investigator.wire import Open
-from screens import bench_draw, late, seeding, trace, workers
+from screens import bench_draw, late, seeding, trace, workers, written
 from screens.bench_ask import Asking
 from screens.bench_keys import BenchKeys
 from screens.bench_panes import Panes
@@ -25,7 +25,6 @@ from screens.widgets.explanation_table import ExplanationPane
 from screens.widgets.feature_table import FeaturePane
 from screens.widgets.findings_list import FindingsList
 from screens.widgets.hypothesis_bar import HypothesisBar
-from screens.widgets.keys_line import KeysLine
 from screens.widgets.label_table import LabelPane
 from screens.widgets.layer_bar import LayerBar
 from screens.widgets.pane import Pane
@@ -33,6 +32,7 @@ from screens.widgets.prompt_bar import PromptBar
 from screens.widgets.row_table import RowTable
 from screens.widgets.token_strip import TokenStrip
 from screens.work import Work
+from screens.written import Written
 
 if TYPE_CHECKING:
     from screens.widgets.pareto_plot import ParetoPlot
@@ -52,7 +52,9 @@ class BenchScreen(BenchKeys):
         self.features, self.labels, self.explanations = FeaturePane(), LabelPane(), ExplanationPane()
         self.panes: tuple[Pane, ...] = (self.features, self.labels, self.explanations)
         self.hypothesis, self.findings = HypothesisBar(), FindingsList()
-        self.strip, self.layer_bar, self.prompt_bar = TokenStrip(), LayerBar(), PromptBar()
+        self.strip, self.layer_bar = TokenStrip(), LayerBar()
+        self.written = Written(self)
+        self.prompt_bar = PromptBar(self.written.complete)
         self.asking, self.row_actions, self.around = Asking(self), RowActions(self), Panes(self)
 
     def compose_body(self) -> Iterable[Widget]:
@@ -97,7 +99,11 @@ class BenchScreen(BenchKeys):
     # Opening a prompt.
 
     def open_text(self, prompt: str) -> None:
-        """Open a prompt."""
+        """Open a prompt, or read the source of an expression (`= ...`)."""
+        if written.is_expression(prompt):
+            self.written.read(prompt)
+            return
+        prompt = written.literal(prompt)
         book = self.app.book
         chat = bool(book and book.subjects and book.subjects[0].chat)
         self.prompt_bar.show(prompt)
@@ -121,7 +127,7 @@ class BenchScreen(BenchKeys):
         self.hypothesis.forget()
         written = "".join(token.text for token in opened.tokens[len(opened.tokens) - opened.continued :])
         self.prompt_bar.show(opened.prompt + written)
-        self.go(Place(opened, min(layer, opened.layers - 1), len(opened.tokens) - 1))
+        self.go(self.written.placed(Place(opened, min(layer, opened.layers - 1), len(opened.tokens) - 1)))
 
     def _first_layer(self) -> int:
         book = self.app.book
@@ -216,6 +222,10 @@ class BenchScreen(BenchKeys):
 
     # Panes and inputs.
 
+    @on(Input.Changed, "#prompt-input")
+    def _prompt_typed(self) -> None:
+        self.written.say_keys()
+
     def refill(self, pane: Pane) -> None:
         """Show a pane after its order or filter changed."""
         if pane is self.explanations:
@@ -248,8 +258,7 @@ class BenchScreen(BenchKeys):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Say in the line of keys who has them."""
-        typing = isinstance(self.focused, Input)
-        self.query_one(KeysLine).say("typing · enter takes it · esc leaves" if typing else "")
+        self.written.say_keys()
         self.around.focused(event.widget)
 
     def on_resize(self) -> None:

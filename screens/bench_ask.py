@@ -122,8 +122,7 @@ class Asking:
             self.lens(place)
 
     def _lens_verb(self, place: Place) -> ShowLens:
-        source = place.at_token(place.position).source
-        return ShowLens(source)
+        return ShowLens(place.at_token(place.position).residual)
 
     def _wait(self) -> None:
         if self._rest is not None:

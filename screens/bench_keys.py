@@ -135,6 +135,10 @@ class BenchKeys(BaseScreen[None]):
         """Look for the selected row's text, or the hypothesis, in the corpus."""
         self.row_actions.find()
 
+    def action_intervene(self) -> None:
+        """Bring the selected feature to the interventions."""
+        self.row_actions.intervene()
+
     def action_keep(self) -> None:
         """Keep the row as a finding."""
         self.row_actions.keep()

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from investigator.records import Opened
-from investigator.sources import Residual
+from investigator.sources import Residual, Source
 from investigator.text import one_line
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ class Place:
     """The cursor's token."""
     anchor: int | None = None
     """The other end of a selected span; None: one token."""
+    given: Source | None = None
+    """A source that was written as an expression and is read instead of the cursor's; a move drops it."""
+    expression: str = ""
+    """The same as it was written."""
 
     @property
     def span(self) -> tuple[int, int]:
@@ -33,8 +37,13 @@ class Place:
         return min(self.position, other), max(self.position, other) + 1
 
     @property
-    def source(self) -> Residual:
+    def source(self) -> Source:
         """Return what questions ask about."""
+        return self.residual if self.given is None else self.given
+
+    @property
+    def residual(self) -> Residual:
+        """Return the residual stream under the cursor."""
         start, end = self.span
         return Residual(self.opened.subject, self.ids, self.layer, start, end if end - start > 1 else None)
 
@@ -45,7 +54,9 @@ class Place:
 
     @property
     def words(self) -> str:
-        """Return the token or span and the layer in words: `"bon" L3`."""
+        """Return the token or span and the layer in words: `"bon" L3`; an expression as it was written."""
+        if self.given is not None:
+            return one_line(self.expression, 40)
         return f'"{one_line(self.text.strip() or " ", 18)}" L{self.layer}'
 
     @property
@@ -61,19 +72,24 @@ class Place:
         known = self.layer < len(norms) and self.position < len(norms[self.layer])
         return norms[self.layer][self.position] if known else None
 
+    @property
+    def plain(self) -> Place:
+        """Return the place under the cursor, without an expression."""
+        return self if self.given is None else replace(self, given=None, expression="")
+
     def at_token(self, position: int) -> Place:
         """Return the place at another token, without a span."""
-        return replace(self, position=self._inside(position), anchor=None)
+        return replace(self.plain, position=self._inside(position), anchor=None)
 
     def at_layer(self, layer: int) -> Place:
         """Return the place at another layer."""
-        return replace(self, layer=max(0, min(self.opened.layers - 1, layer)))
+        return replace(self.plain, layer=max(0, min(self.opened.layers - 1, layer)))
 
     def stretched(self, by: int) -> Place:
         """Return the place with the span one token longer or shorter at the cursor's end."""
         anchor = self.position if self.anchor is None else self.anchor
         position = self._inside(self.position + by)
-        return replace(self, position=position, anchor=None if position == anchor else anchor)
+        return replace(self.plain, position=position, anchor=None if position == anchor else anchor)
 
     def of_prompt(self, opened: Opened) -> bool:
         """Whether another opening has the same tokens."""

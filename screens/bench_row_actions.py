@@ -10,18 +10,20 @@ from investigator.errors import InvestigatorError
 from investigator.events import Answer
 from investigator.records import FeatureRow, Features, LabelRow, Row
 from investigator.sources import Residual
-from investigator.wire import Explain, Open, RankLabels, ShowFeatures, Test
+from investigator.wire import Explain, Intervene, Open, RankLabels, ShowFeatures, Test
 from screens import keeping, workers
 from screens.bench_panes import HYPOTHESIS, PLOT
 from screens.bench_place import Place, place_of
 from screens.bench_rows import as_text, text_of, title_of
+from screens.changes import Change
 from screens.desk import Trial
-from screens.messages import FindText, OpenAnswer, OpenFeature
+from screens.messages import FindText, InterveneHere, OpenAnswer, OpenFeature
 from screens.sentence import Sentence
 from screens.widgets.pane import Pane
 from screens.work import Work, saved_work
 
 if TYPE_CHECKING:
+    from investigator.provenance import SaeSummary
     from screens.bench import BenchScreen
     from sessions import SavedAnswer
 
@@ -99,6 +101,24 @@ class RowActions:
         found = self.chosen()
         if found is not None and (text := text_of(found.row)):
             self.bench.post_message(FindText(text))
+
+    def intervene(self) -> None:
+        """Ablate the selected latent, or a label's strongest one, at the cursor; without one, type the change."""
+        row = self.bench.around.pane.current_row()
+        latents: tuple[int, ...] = ()
+        if isinstance(row, FeatureRow):
+            latents = (row.latent,)
+        elif isinstance(row, LabelRow):
+            latents = row.latents[:1]
+        sae = next((one.name for one in self._saes() if latents), "")
+        self.bench.post_message(InterveneHere(Change(latents, sae).words if latents else ""))
+
+    def _saes(self) -> list[SaeSummary]:
+        """Return the SAEs at the cursor's layer."""
+        book, place = self.bench.app.book, self.bench.place
+        if book is None or place is None:
+            return []
+        return [one for one in book.saes if (one.subject, one.layer) == (place.opened.subject, place.layer)]
 
     def show_trial(self, trial: Trial) -> None:
         """Show a tested hypothesis at its place as it was answered."""
@@ -185,6 +205,9 @@ class RowActions:
             saved = await asyncio.to_thread(app.store.answer, answer_id)
         except InvestigatorError as problem:
             app.tell(str(problem), problem=True)
+            return
+        if isinstance(saved.question, Intervene):
+            self.bench.post_message(InterveneHere(saved=saved))
             return
         self._show(saved)
         row = saved.row(row_key) if row_key else None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from investigator.dose_tables import beside, nats
 from investigator.fidelity import words
-from investigator.records import ExplanationRow, FeatureRow, HitRow, HypothesisRow, LabelRow, Row, Score
+from investigator.records import DoseRow, ExplanationRow, FeatureRow, HitRow, HypothesisRow, LabelRow, Row, Score
 from investigator.text import inert, one_line
 from screens.bench_place import Place
 
@@ -52,6 +53,9 @@ def _body(row: Row) -> str:
             return f"{inert(row.text)}  {score_words(row.score)}"
         case HitRow():
             return f"{inert(hit_text(row))}  {score_words(row.score)}  {inert(row.document)}"
+        case DoseRow():
+            said = row.error or f"KL {nats(row.kl)}  random {beside(row.random)}  {row.continuation}"
+            return f"dose {row.dose:g}  {inert(said)}"
         case _:
             return inert(row.key)
 

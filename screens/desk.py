@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Literal
 
 from investigator.records import HypothesisRow, Score, Tested
-from investigator.sources import Residual, Source
+from investigator.sources import Source
 from investigator.wire import Test
 from screens.bench_place import Place
 from screens.sentence import Sentence
@@ -48,7 +48,7 @@ class Trial:
     def score_at(self, place: Place) -> Score | None:
         """Return its bare score at another token or layer of its prompt, where that was asked as well."""
         row = self.row
-        if row is None or place.ids != self.place.ids or place.source.end is not None:
+        if row is None or place.ids != self.place.ids or place.given or place.residual.end is not None:
             return None
         scores = dict(row.layers).get(place.layer) or (row.positions if place.layer == self.place.layer else ())
         return scores[place.position] if place.position < len(scores) else None
@@ -85,6 +85,8 @@ class Desk:
 
     def verb(self, place: Place, sentence: Sentence, scope: Scope = "positions") -> Test:
         """Return the question that tests a sentence at a place, and count it there."""
+        # Only a prompt has other positions and layers.
+        scope = scope if place.given is None else "position"
         tried = self._tried.setdefault(place.source, {})
         tried[sentence.line] = None
         return Test(
@@ -96,7 +98,7 @@ class Desk:
             drawn=self.was_drawn(place.source, sentence),
         )
 
-    def tried(self, source: Residual) -> int:
+    def tried(self, source: Source) -> int:
         """Return how many different wordings were tried at a place."""
         return len(self._tried.get(source, ()))
 

@@ -23,6 +23,8 @@ TITLES = {
     "bench": "The bench",
     "hypotheses": "The hypotheses",
     "corpus": "The corpus",
+    "crossmodel": "Two models",
+    "intervene": "Interventions",
     "feature": "The feature page",
     "notebook": "The notebook",
 }

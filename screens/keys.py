@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 
 from textual.binding import Binding, BindingType
 
-from screens.actions import APP, BENCH, CORPUS, FEATURE, HYPOTHESES, NOTEBOOK, PLOT, Action
+from screens.actions import APP, BENCH, CORPUS, CROSSMODEL, FEATURE, HYPOTHESES, INTERVENE, NOTEBOOK, PLOT, Action
 
 __all__ = ["ACTIONS", "Action", "bindings", "footer", "keys_of", "of", "symbol"]
 
-ACTIONS: tuple[Action, ...] = (*APP, *BENCH, *PLOT, *HYPOTHESES, *CORPUS, *FEATURE, *NOTEBOOK)
+ACTIONS: tuple[Action, ...] = (*APP, *BENCH, *PLOT, *HYPOTHESES, *CORPUS, *CROSSMODEL, *INTERVENE, *FEATURE, *NOTEBOOK)
 """The registry; each screen's part keeps the order of importance that the line of keys follows."""
 
 _SYMBOLS = {
@@ -25,6 +25,7 @@ _SYMBOLS = {
     "question_mark": "?",
     "slash": "/",
     "plus": "+",
+    "equals_sign": "=",
     "minus": "-",
     "pageup": "pgup",
     "pagedown": "pgdn",

@@ -52,12 +52,29 @@ class OpenHypothesis(Message):
         self.trial = trial
 
 
+class TestText(Message):
+    """Test a sentence at the cursor's place."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+
 class FindText(Message):
     """Look for a sentence in the corpus; what was found before stands in `saved`."""
 
     def __init__(self, text: str, saved: SavedAnswer | None = None) -> None:
         super().__init__()
         self.text = text
+        self.saved = saved
+
+
+class InterveneHere(Message):
+    """Run a change at the cursor's place; empty: type one. What was answered before stands in `saved`."""
+
+    def __init__(self, change: str = "", saved: SavedAnswer | None = None) -> None:
+        super().__init__()
+        self.change = change
         self.saved = saved
 
 

@@ -106,7 +106,7 @@ class Returning:
             session=app.session.id,
             workbench=app.workbench,
             prompt=place.opened.prompt,
-            source=place.source,
+            source=place.residual,
             mode=app.current_mode,
             pane=bench.around.number,
             orders=tuple(pane.order for pane in bench.panes),

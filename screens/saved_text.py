@@ -12,8 +12,9 @@ from investigator.records import Feature
 from investigator.sources import Residual
 from investigator.tables import Table, marked, tables_of
 from investigator.text import inert, one_line
-from investigator.wire import Contrast, Find, Test
+from investigator.wire import Contrast, Find, Intervene, Test
 from screens import feature_text
+from screens.changes import Change
 from screens.why import provenance_lines
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def place(saved: SavedAnswer) -> str:
     """Return where an answer was read, as short as on the bench: `"bon" L3`; empty where it has no place."""
     source = saved.source
     if not isinstance(source, Residual):
-        return ""
+        return one_line(saved.expression, 40)
     first, end = _span(source, len(saved.tokens) or len(source.token_ids))
     text = "".join(token.text for token in saved.tokens[first:end]).strip()
     return f'"{one_line(text, 18)}" L{source.layer}' if text else f"token {first} L{source.layer}"
@@ -55,6 +56,9 @@ def _asked(saved: SavedAnswer) -> str:
             return f"{one_line(saved.question.left, 30)} against {one_line(saved.question.right, 30)}"
         case Find():
             return one_line(saved.question.text, 60)
+        case Intervene():
+            verb = saved.question
+            return one_line(Change(verb.ablate, verb.sae, verb.add).words, 60)
     return ""
 
 

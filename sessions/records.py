@@ -76,6 +76,11 @@ class SavedAnswer(Record, frozen=True):
         return "" if source is None else expressions.show(source if asked is None else worded(asked, source))
 
     @property
+    def residual(self) -> Residual | None:
+        """Return the first place in a prompt that was asked about, where there is one."""
+        return residual_of(self.question)
+
+    @property
     def prompt(self) -> str:
         """Return the prompt's text, or nothing where it is unknown."""
         return self.strip.prompt if self.strip else ""

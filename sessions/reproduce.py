@@ -93,9 +93,11 @@ def _place(verb: Verb, saved: SavedAnswer) -> Arguments:
         yield from _subject(one.subject)
         yield from ("--token", _span(one), "--layer", str(one.layer))
     elif one is not None:
-        asked = saved.asked.sources if isinstance(saved.asked, Test) else (source_of(saved.asked),)
+        typed_as: tuple[Source | None, ...] = (
+            saved.asked.sources if isinstance(saved.asked, Test) else (source_of(saved.asked),)
+        )
         for at, source in enumerate(sources or (one,)):
-            yield f"--source={_shown(source, asked[at] if at < len(asked) else None)}"
+            yield f"--source={_shown(source, typed_as[at] if at < len(typed_as) else None)}"
 
 
 def _shown(source: Source, asked: Source | None) -> str:

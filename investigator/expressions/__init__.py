@@ -17,6 +17,6 @@ backticks. A span ends before its second number.
 from investigator.expressions.completion import Names, complete
 from investigator.expressions.errors import ExpressionError
 from investigator.expressions.parser import parse
-from investigator.expressions.printer import show
+from investigator.expressions.printer import named, show
 
-__all__ = ["ExpressionError", "Names", "complete", "parse", "show"]
+__all__ = ["ExpressionError", "Names", "complete", "named", "parse", "show"]

@@ -16,6 +16,8 @@ class ExpressionError(BadInput):
 
     def __init__(self, message: str, mend: str, text: str, at: int) -> None:
         super().__init__(f"{message} (character {at + 1})." if text else f"{message}.", mend)
+        self.plain = message
+        """What is wrong, without the place."""
         self.text = text
         self.at = at
         if text:

@@ -4,8 +4,10 @@ from screens.actions.app import APP
 from screens.actions.base import Action
 from screens.actions.bench import BENCH, PLOT
 from screens.actions.corpus import CORPUS
+from screens.actions.crossmodel import CROSSMODEL
 from screens.actions.feature import FEATURE
 from screens.actions.hypotheses import HYPOTHESES
+from screens.actions.intervene import INTERVENE
 from screens.actions.notebook import NOTEBOOK
 
-__all__ = ["APP", "BENCH", "CORPUS", "FEATURE", "HYPOTHESES", "NOTEBOOK", "PLOT", "Action"]
+__all__ = ["APP", "BENCH", "CORPUS", "CROSSMODEL", "FEATURE", "HYPOTHESES", "INTERVENE", "NOTEBOOK", "PLOT", "Action"]

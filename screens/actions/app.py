@@ -12,6 +12,10 @@ APP = (
         "app.hypotheses", ("H",), "switch_mode('hypotheses')", "the hypotheses", "Go to what you tested, side by side."
     ),
     Action("app.corpus", ("C",), "switch_mode('corpus')", "the corpus", "Go to the search of a whole corpus."),
+    Action(
+        "app.crossmodel", ("X",), "switch_mode('crossmodel')", "two models", "Go to what another model's readers say."
+    ),
+    Action("app.intervene", ("I",), "switch_mode('intervene')", "interventions", "Go to what a change would do."),
     Action("app.notebook", ("N",), "switch_mode('notebook')", "the notebook", "Go to saved findings.", "notebook"),
     Action("app.help", ("question_mark", "f1"), "help", "help", "Show this screen's keys and words.", "help"),
     Action(

@@ -26,5 +26,5 @@ class Action(msgspec.Struct, frozen=True):
 
     @property
     def screen(self) -> str:
-        """Return the room it belongs to: app, bench, plot, hypotheses, corpus, feature, notebook."""
+        """Return the room it belongs to: app, bench, plot, hypotheses, corpus, crossmodel, intervene, ..."""
         return self.id.split(".", 1)[0]

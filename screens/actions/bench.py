@@ -59,6 +59,14 @@ BENCH = (
     Action(
         "bench.find", ("f",), "find", "find in the corpus", "Look for the selected row's text in the corpus.", "find"
     ),
+    Action(
+        "bench.intervene",
+        ("x",),
+        "intervene",
+        "intervene here",
+        "Ablate the selected feature at this token, dose by dose; without one, type a change.",
+        "intervene",
+    ),
     Action("bench.why", ("w",), "why", "why this score", "Show what a row's score is made of, with controls.", "why"),
     Action("bench.keep", ("s",), "keep", "keep as a finding", "Keep the selected row as a finding.", "keep"),
     Action("bench.order", ("o",), "order", "next order", "Order the pane another way: by gap, by score.", "order"),

@@ -1,4 +1,4 @@
-"""The prompt: one line of input that is entered with i and left with esc."""
+"""The prompt: one line of input that is entered with i and left with esc; behind = stands an expression."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from screens.widgets.inert_input import InertInput
+from screens.widgets.expression_input import Complete, ExpressionInput
 
 
 class PromptBar(Horizontal):
@@ -20,24 +20,26 @@ class PromptBar(Horizontal):
             super().__init__()
             self.prompt = prompt
 
-    def __init__(self) -> None:
+    def __init__(self, complete: Complete = lambda _: ()) -> None:
         super().__init__(id="prompt")
+        self._complete = complete
         self.opened = ""
         """The prompt that is open."""
 
     def compose(self) -> ComposeResult:
         """Lay out the sign and the input."""
         yield Static("prompt ", id="prompt-sign", markup=False)
-        yield InertInput(placeholder="type a prompt; enter opens it", id="prompt-input", compact=True)
+        placeholder = "type a prompt, or = and an expression; enter opens it"
+        yield ExpressionInput(self._complete, placeholder=placeholder, id="prompt-input")
 
     def on_mount(self) -> None:
         """Hold the cursor still."""
         self.input.cursor_blink = False
 
     @property
-    def input(self) -> InertInput:
+    def input(self) -> ExpressionInput:
         """Return the input."""
-        return self.query_one(InertInput)
+        return self.query_one(ExpressionInput)
 
     def show(self, prompt: str) -> None:
         """Show the prompt that is open."""

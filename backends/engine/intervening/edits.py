@@ -39,7 +39,8 @@ class Ablate:
     def delta(self, hidden: Tensor) -> Tensor:
         """Return what takes the latents away."""
         activations = self._sae.encode(hidden.float().cpu())[..., self._latents].float().cpu()
-        return -self._dose * (activations @ self._rows)
+        taken: Tensor = activations @ self._rows
+        return -self._dose * taken
 
 
 class RandomTwins:
