@@ -14,7 +14,7 @@ from typing import Any
 from investigator.errors import BadInput
 from investigator.records import CheckRow
 from sessions import migrations, rows, spill
-from sessions.database import DAMAGED
+from sessions.database import is_damaged
 from sessions.repair import put_aside_of
 
 REPAIR = "`investigator sessions repair` brings back what is readable, and keeps the damaged file."
@@ -51,13 +51,17 @@ def _guarded(name: str, look: Check, connection: sqlite3.Connection, path: Path)
     try:
         yield from look(connection, path)
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        broken = code in DAMAGED or not isinstance(error, sqlite3.OperationalError)
-        yield CheckRow(name, "error", f"It cannot be checked: {error}.", REPAIR if broken else "Try again in a moment.")
+        mend = REPAIR if is_damaged(error) else "Try again in a moment."
+        yield CheckRow(name, "error", f"It cannot be checked: {error}.", mend)
 
 
 def _pages(connection: sqlite3.Connection, path: Path) -> Iterator[CheckRow]:
-    found = [row[0] for row in connection.execute("PRAGMA integrity_check(20)")]
+    try:
+        found = [row[0] for row in connection.execute("PRAGMA integrity_check(20)")]
+    except sqlite3.DatabaseError as error:
+        if not is_damaged(error):
+            raise
+        found = [str(error)]
     if found == ["ok"]:
         yield CheckRow("pages", "ok", f"{path} is whole ({path.stat().st_size / 1e6:,.1f} MB).")
     else:
