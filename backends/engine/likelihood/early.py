@@ -14,6 +14,7 @@ from torch import Tensor
 
 from backends.engine.likelihood.head import chunk_rows, normalisers
 from backends.engine.likelihood.model import LanguageModel
+from backends.engine.likelihood.products import linear
 from backends.engine.likelihood.states import PrefixStates, make_cache
 from backends.engine.likelihood.trie import Trie
 
@@ -40,7 +41,7 @@ class Early:
     def log_probs(self, hidden: Tensor, at: Tensor, tokens: Tensor) -> Tensor:
         """Return upper bounds of log p(tokens[i] | position at[i]), float64 `[n]`, of `hidden` `[positions, d]`."""
         parts = torch.split(hidden, self.rows)
-        part = torch.cat([normalisers((some @ self.some.T).float()) for some in parts])[at]
+        part = torch.cat([normalisers(linear(some, self.some).float()) for some in parts])[at]
         logits = (hidden[at] * self.every[tokens]).sum(-1).float()
         whole = torch.where(self.inside[tokens], part, torch.logaddexp(part, logits))
         return (logits - whole).clamp_max(0.0).double()
