@@ -118,7 +118,7 @@ class Link:
         except InvestigatorError:
             pass
         self._fate = await asyncio.to_thread(_fate, self.backend)
-        self._say(Status("lost", "the backend is gone; connecting again", "Answers already given stay."))
+        self._say(Status("lost", f"{_what(self.backend)}; connecting again", "Answers already given stay."))
 
     async def _drop(self) -> None:
         backend, self.backend = self.backend, None
@@ -139,6 +139,12 @@ async def _set_within(event: asyncio.Event, seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def _what(backend: Backend) -> str:
+    """Return what seems to be gone: of a backend far away the link, until another process answers over a new one."""
+    tunnel = getattr(backend, "tunnel", None)
+    return f"the link to {tunnel.name} is down" if tunnel is not None else "the backend is gone"
 
 
 def _fate(backend: Backend) -> str:

@@ -142,6 +142,8 @@ class FakeEngine:
             raise RuntimeError("a tensor of the wrong shape")
         if verb.reader == "memory":
             raise MemoryError
+        if verb.reader == "device":
+            raise RuntimeError("CUDA error: unspecified launch failure\nCompile with TORCH_USE_CUDA_DSA")
         if verb.reader == "unending":
             return
         if verb.reader == "large":

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from server_tools import answer, explain, labels, question, raw, running
+from server_tools import answer, explain, labels, question, raw, running, until
 from session_tools import script, some_features
 
 from backends import launch, rendezvous, start
@@ -230,6 +230,15 @@ def deadly_question(at: Ground) -> str:
     with api.Investigator(Mortal()) as bench:
         prompt = bench.open(EXAMPLE)
         return told(lambda: bench.ask(Explain(prompt.source())))
+
+
+@provokes("The device stopped answering (...), so the backend ends and is started anew.")
+async def device_gone(at: Ground) -> str:
+    async with running(at.folder / "s") as (service, client):
+        error = (await answer(client, labels("device"))).error
+        await until(service.closing.is_set)
+        assert error is not None
+        return error.message
 
 
 async def failure(at: Ground, verb: Verb | Any) -> str:

@@ -18,6 +18,13 @@ log = logging.getLogger("backends.server")
 _encoder = msgspec.json.Encoder()
 _ALLOCATOR = re.compile("not enough memory|can't allocate memory|out of memory", re.IGNORECASE)
 """What allocators without an error class of their own say (torch's of the processor, MPS)."""
+_DEVICE = re.compile(r"(CUDA|HIP) error(?!: out of memory)|device-side assert|GPU is lost|CUDNN_STATUS_EXECUTION_FAILED")
+"""What a driver says after which its context is of no use: only another process gets a fresh one."""
+
+
+def device_lost(error: BaseException) -> bool:
+    """Whether an error says that the accelerator answers this process no more; every later call would fail as well."""
+    return not isinstance(error, InvestigatorError) and bool(_DEVICE.search(str(error)))
 
 
 def line(event: Event, n: int) -> bytes:
@@ -54,6 +61,13 @@ def failed(error: BaseException, verb: Verb, log_file: Path | str) -> Failed:
         return Failed(error.kind, error.message, error.mend)
     name = name_of(verb)
     log.error("%s failed", name, exc_info=error)
+    if device_lost(error):
+        first = str(error).strip().splitlines()[0][:200].rstrip(".")
+        return Failed(
+            "backend",
+            f"The device stopped answering ({first}), so the backend ends and is started anew.",
+            "Ask again; where it stays so, `nvidia-smi` says how the device is.",
+        )
     if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or _ALLOCATOR.search(str(error)):
         return Failed(
             "error", f"There was not enough memory for `{name}`.", "Ask for less at once, or a shorter prompt."

@@ -28,6 +28,8 @@ HEARTBEAT = 10.0
 """Seconds between blank lines on a quiet stream, by which a client knows that the link lives."""
 WAIT = 20.0
 """Seconds that a handshake waits for the engine before it answers `loading`."""
+LAST_WORDS = 0.5
+"""Seconds between a device's loss and the end of the process, in which the questions it cost are told of it."""
 POLL = 0.05
 """Seconds between looks at a child's file of events."""
 NICENESS = 5

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from backends.base import Engine, Lane
 from backends.server import limits, priority
-from backends.server.encoding import log, name_of
+from backends.server.encoding import device_lost, log, name_of
 from backends.server.fair import FairQueue
 from backends.server.tasks import Outbox, Task
 from investigator.errors import InvestigatorError, WorkbenchError
@@ -34,7 +34,12 @@ class Scheduler:
     """Owns the engine and the threads; `submit` and `cancel` are for the event loop."""
 
     def __init__(
-        self, make_engine: Callable[[], Engine], child: Child, log_file: Path | str, on_end: Callable[[Task], None]
+        self,
+        make_engine: Callable[[], Engine],
+        child: Child,
+        log_file: Path | str,
+        on_end: Callable[[Task], None],
+        on_device_lost: Callable[[], None],
     ) -> None:
         self.engine: Engine | None = None
         self.state: Literal["loading", "ready", "failed"] = "loading"
@@ -47,6 +52,7 @@ class Scheduler:
         self._child = child
         self._log_file = log_file
         self._outbox = Outbox(log_file, on_end)
+        self._on_device_lost = on_device_lost
         self._loop = asyncio.get_running_loop()
         self._loaded = threading.Event()
         self._lanes: dict[Lane, FairQueue] = {
@@ -124,6 +130,8 @@ class Scheduler:
             return self._step(task) if task.lane else self._resolve(task)
         except BaseException as error:
             self._outbox.fail(task, error)
+            if device_lost(error):
+                self._loop.call_soon_threadsafe(self._on_device_lost)
             return False
 
     def _resolve(self, task: Task) -> bool:

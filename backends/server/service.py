@@ -40,7 +40,7 @@ class Service:
     ) -> None:
         self.closing = asyncio.Event()
         """Set when the process is to end."""
-        self.scheduler = Scheduler(make_engine, child, log_file, self._on_end)
+        self.scheduler = Scheduler(make_engine, child, log_file, self._on_end, self._on_device_lost)
         self.questions = Questions(self.scheduler.submit, self.scheduler.cancel, self._keeper)
         self.leases = Leases(settings.backend.lease, self._on_lease_end)
         self._badge = badge
@@ -130,6 +130,10 @@ class Service:
     def _on_end(self, task: Task) -> None:
         self.questions.ended(task)
         self._consider_leaving()
+
+    def _on_device_lost(self) -> None:
+        # Only another process gets a device that works; clients find this one gone and start it.
+        asyncio.get_running_loop().call_later(limits.LAST_WORDS, self.closing.set)
 
     def _note_use(self) -> None:
         if self._exit is not None:
