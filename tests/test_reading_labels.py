@@ -130,11 +130,15 @@ def test_what_cannot_be_used_is_refused_with_its_reason(tmp_path: Path) -> None:
         "not json\n"
         '{"latent": 99, "label": "fine"}\n{"latent": 2, "label": "x"}\n{"latent": 3, "label": "zorble stones"}\n'
         '{"label": "whose"}\n["list"]\n\n{"latent": 1, "label": "later"}\n{"latent": 4, "label": "123"}\n'
+        '5|a | b, as in c\n6|"and" joining, twice|seen often\nseven|x\n'
     )
     kept, refused = read_replies([file], 10, {"zorble"})
-    assert {latent: reply.label for latent, reply in kept.items()} == {1: "later"}
+    assert {latent: (reply.label, reply.note) for latent, reply in kept.items()} == {
+        1: ("later", ""),
+        6: ('"and" joining, twice', "seen often"),
+    }
     reasons = {one.where.partition(":")[2]: one.reason for one in refused}
-    assert set(reasons) == {"2", "3", "4", "5", "6", "7", "9", "10"}
+    assert set(reasons) == {"2", "3", "4", "5", "6", "7", "9", "10", "11", "13"}
     assert "JSON" in reasons["2"] and "99" in reasons["3"] and "offensive" in reasons["5"]
     assert tidy(' the word  "dog". ') == 'the word "dog"'
     with pytest.raises(BadInput, match="cannot be read"):
@@ -152,6 +156,9 @@ def test_what_cannot_be_used_is_refused_with_its_reason(tmp_path: Path) -> None:
         ('the beginning "un-"', "run", "a run", False),
         ('nouns after "in the"', "house", "was in the house", True),
         ('nouns after "in the"', "the", "was in the", False),
+        ('"the" after "of"', "house", "the hall of house", False),
+        ('"the" after "of"', "the", "the hall of the", True),
+        ('the space before a year, as in "March 25, 1947"', "march", "in March", False),
         ("the phrase 'as well as'", "as", "cats as well as", True),
         ("'he' or 'she' speaking", "she", "then she", True),
         ("the dog's owner and the cat's", "s", "dog's", False),

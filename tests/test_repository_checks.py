@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
-MOST_BYTES_OF_POCKET = 40_000_000
+MOST_BYTES_OF_POCKET = 90_000_000
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:

@@ -44,9 +44,13 @@ def _where(text: str, back: str) -> Where:
 
 
 def holds(found: Iterable[Clue], word: str, text: str) -> bool:
-    """Whether any clue is met by a place: its whole word, and the text up to and including that word."""
-    word, text = word.lower(), text.lower().rstrip()
-    return any(_met(clue, word, text) for clue in found)
+    """Whether a place, its whole word and the text up to and including that word, meets any clue about the word.
+
+    What must come before counts where nothing is said about the word itself.
+    """
+    word, text, clues = word.lower(), text.lower().rstrip(), list(found)
+    own = [clue for clue in clues if clue.where != "before"]
+    return any(_met(clue, word, text) for clue in own or clues)
 
 
 def _met(clue: Clue, word: str, text: str) -> bool:

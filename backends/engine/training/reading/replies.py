@@ -1,6 +1,7 @@
-"""Labels as they come back from a reader: one JSON object a line, each kept or refused with a reason."""
+"""Labels as they come back from a reader: a JSON object or `latent|label` a line, kept or refused with a reason."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from investigator.errors import BadInput
 SHORTEST, LONGEST = 3, 120
 """Characters of a label."""
 _LONGEST_NOTE = 400
+_PLAIN = re.compile(r"\s*#?(\d+)\s*\|([^|]*)(?:\|(.*))?")
+"""`latent|label` or `latent|label|note`, which is quicker to write than JSON."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,9 @@ def _lines(files: Iterable[Path]) -> Iterator[tuple[str, str]]:
 
 
 def _reply(line: str) -> Reply | str:
+    plain = _PLAIN.fullmatch(line)
+    if plain:
+        return Reply(int(plain[1]), tidy(plain[2]), tidy(plain[3] or "")[:_LONGEST_NOTE])
     try:
         row: Any = json.loads(line)
     except ValueError as error:

@@ -23,7 +23,7 @@ _SHORT, _LONG, _SILENT = 24, 42, 32
 """Characters before the token: of such a latent, of others, and at most where a latent is silent."""
 _WORDS, _LEAST_SHARE = 5, 0.01
 HEAD = """\
-Labels to be read. For each latent below write one line of JSON: {"latent": N, "label": "...", "note": "..."}
+Labels to be read. For each latent below write one line: N|label, or N|label|note, or {"latent": N, "label": "..."}
 The label says in 3 to 12 words what the latent fires on, so that a reader could tell firing from silent places by it.
   #N    firing rate | words at its peaks with their share of the activation | label by rule and its check, if any
   +     its strongest firings; the token that fires stands between « and ». The model had read no further than that.
