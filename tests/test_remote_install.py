@@ -15,7 +15,7 @@ import pytest
 from ssh_tools import SSHD, far_host
 
 from backends.ssh import wheel
-from investigator import settings, settings_edit
+from investigator import __version__, settings, settings_edit
 from investigator.cli import main
 from investigator.commands.faults.loopback import Loopback
 from investigator.errors import BackendError, BadInput
@@ -126,3 +126,39 @@ def test_an_installation_without_metadata_says_so(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(wheel, "DISTRIBUTION", "no-such-distribution")
     with pytest.raises(BackendError, match="give a wheel with --wheel"):
         wheel.build()
+
+
+def _light_wheel(folder: Path) -> Path:
+    """The code alone, in a wheel that asks for nothing."""
+    whole, light = folder / "whole.whl", folder / wheel.NAME
+    whole.write_bytes(wheel.build())
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(light, "w") as made:
+        for name in old.namelist():
+            if name.endswith((".py", ".sh", "workbench.toml", "entry_points.txt", "WHEEL", "METADATA", "RECORD")):
+                text = old.read(name).decode()
+                kept = [line for line in text.splitlines(True) if not line.startswith("Requires-Dist")]
+                made.writestr(name, "".join(kept) if name.endswith("METADATA") else text)
+    return light
+
+
+def test_uv_is_used_where_the_host_has_it(far: Loopback, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    python, said = _python_with_libraries(tmp_path / "conda"), tmp_path / "said"
+    uv = tmp_path / "bin" / "uv"
+    uv.parent.mkdir()
+    packages = f"lib/python3.{sys.version_info.minor}/site-packages"
+    run = "import sys; from investigator.cli import main; sys.exit(main())"
+    uv.write_text(
+        f'#!/bin/sh\necho "$@" >> {said}\nfor last; do :; done\ncase $1 in\n'
+        f'venv) exec {python} -m venv --without-pip "$last" ;;\n'
+        f'pip) at=$(dirname "$5"); "$5" -m zipfile -e "$last" "$at/../{packages}"\n'
+        f'printf "#!%s\\n{run}\\n" "$5" > "$at/investigator"; chmod 700 "$at/investigator" ;;\nesac\n'
+    )
+    uv.chmod(0o700)
+    with (far.folder / "sshd_config").open("a") as config:
+        config.write(f"SetEnv PATH={uv.parent}:/usr/bin:/bin\n")
+    words = ["install", "--on", "far", "--to", str(tmp_path / "there"), "--python", str(python), "--offline", "--json"]
+    assert main([*words, "--wheel", str(_light_wheel(tmp_path))]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["installed"] and found["machine"]["investigator"] == __version__
+    made, installed = said.read_text().splitlines()
+    assert made.startswith("venv ") and "--no-index --find-links" in installed and installed.endswith(wheel.NAME)

@@ -31,7 +31,8 @@ def lines(name: str, host: Host, *arguments: str, silent: bool = False) -> Itera
 
     Raises Disconnected where the link breaks, FarError with its exit code where the command fails.
     """
-    line, quiet = command(name, host, *arguments, silent=silent), subprocess.DEVNULL if silent else None
+    line = [*words.DEAF, *command(name, host, *arguments, silent=silent)]
+    quiet = subprocess.DEVNULL if silent else None
     try:
         process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=quiet)
     except FileNotFoundError as error:

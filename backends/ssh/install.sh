@@ -22,6 +22,7 @@ mkdir -p "$folder" 2>/dev/null || fail "the folder $folder cannot be made"
 say send "$folder"
 
 wheels=$folder/wheels
+trap 'rm -rf "$wheels"' EXIT
 rm -rf "$wheels"
 mkdir -m 700 "$wheels"
 tar -xf - -C "$wheels"
@@ -42,9 +43,10 @@ else
   [ "$site$offline" != yesyes ] || "$bin/python" -m pip uninstall -q -y setuptools >&2 || true
   say step "pip installs Investigator and what it needs"
   "$bin/python" -m pip install -q --disable-pip-version-check $from --find-links "$wheels" "$own" >&2
-  "$bin/python" -m pip install -q --disable-pip-version-check --no-index --no-deps --force-reinstall "$own" >&2
+  # pip leaves another build of the same version alone.
+  [ "$(there)" = "$build" ] ||
+    "$bin/python" -m pip install -q --disable-pip-version-check --no-index --no-deps --force-reinstall "$own" >&2
 fi
-rm -rf "$wheels"
 [ "$(there)" = "$build" ] || [ "$build" = any ] || fail "another Investigator than the one that was sent answers in $bin"
 say done "$bin/investigator"
 "$bin/investigator" machine --json

@@ -10,8 +10,8 @@ from investigator.settings import Host, Settings
 
 ALIVE_SECONDS = 5
 """Seconds of silence after which ssh asks whether the link still stands; after three such silences it is dead."""
-# Ctrl-C goes to every process of the terminal: ssh must outlive it, so that the cancel can still be sent.
-_DEAF = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+DEAF = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+"""Ctrl-C goes to every process of the terminal: ssh must outlive it, so that the cancel can still be sent."""
 
 
 def host_of(settings: Settings, name: str) -> Host:
@@ -44,7 +44,7 @@ def master(destination: str, control: Path | None, line: str, *, silent: bool) -
     Without a control path it shares the connection that the user keeps.
     """
     if control is None:
-        return [*_DEAF, "ssh", "-T", *_flags(["ControlMaster=no", "BatchMode=yes"]), "--", destination, line]
+        return [*DEAF, "ssh", "-T", *_flags(["ControlMaster=no", "BatchMode=yes"]), "--", destination, line]
     options = [
         "ControlMaster=yes",
         "ControlPersist=no",
@@ -54,7 +54,7 @@ def master(destination: str, control: Path | None, line: str, *, silent: bool) -
         "StreamLocalBindMask=0177",
         *(["BatchMode=yes"] if silent else []),
     ]
-    return [*_DEAF, "ssh", "-T", *_by(control), *_flags(options), "--", destination, line]
+    return [*DEAF, "ssh", "-T", *_by(control), *_flags(options), "--", destination, line]
 
 
 def _by(control: Path | None) -> list[str]:
@@ -80,4 +80,4 @@ def forward(destination: str, control: Path | None, local: Path, remote: str, *,
 
 def through(destination: str, control: Path | None, line: str) -> list[str]:
     """Return the command that runs a line there over the running master."""
-    return [*_DEAF, "ssh", "-T", *_by(control), "-o", "BatchMode=yes", "--", destination, line]
+    return [*DEAF, "ssh", "-T", *_by(control), "-o", "BatchMode=yes", "--", destination, line]

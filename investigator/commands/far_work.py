@@ -15,6 +15,7 @@ from investigator.commands.common import Options
 from investigator.commands.figures import print_worked
 from investigator.commands.progress import Meter
 from investigator.commands.work import new_id
+from investigator.ending import Ended
 from investigator.errors import Disconnected
 from investigator.events import Answer
 from investigator.records import Worked
@@ -55,9 +56,10 @@ def follow(name: str, host: Host, id: str, begin: list[str], *, json: bool, stop
         for event in _taken_up(name, host, id, begin, answer, meter):
             if answer.apply(event):
                 meter.watch(answer)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as told:
         meter.clear()
-        stop()
+        if not isinstance(told, Ended):  # a terminal that is closed leaves the work to itself
+            stop()
         raise
     except FarError as error:  # it has said why, on standard error
         return error.code
