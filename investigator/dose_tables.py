@@ -15,16 +15,10 @@ def cells(row: DoseRow) -> tuple[str, ...]:
     """Return the cells of `COLUMNS`."""
     if row.error is not None:
         return (f"{row.dose:g}", "", "failed", "", "", "", row.error)
-    kept = spread(row.random_kept, 1) if row.random_kept else ""
-    return (
-        f"{row.dose:g}",
-        number(row.norm, 1),
-        nats(row.kl),
-        beside(row.random),
-        str(row.kept),
-        kept,
-        row.continuation,
-    )
+    numbers = (f"{row.dose:g}", number(row.norm, 1), nats(row.kl), beside(row.random))
+    if not row.continuation and not any(row.random_continuations):
+        return (*numbers, "", "", "")
+    return (*numbers, str(row.kept), spread(row.random_kept, 1) if row.random_kept else "", row.continuation)
 
 
 def nats(value: float | None, sign: bool = False) -> str:
@@ -88,7 +82,7 @@ def _shift(one: Shift) -> tuple[str, ...]:
 
 
 def _twins(rows: Sequence[DoseRow]) -> Table:
-    lines = [(f"{row.dose:g}", text) for row in rows if row.dose for text in row.random_continuations[:1]]
+    lines = [(f"{row.dose:g}", text) for row in rows if row.dose for text in row.random_continuations[:1] if text]
     return without_empty(Table("Continuation with the first random direction", (">dose", "continuation"), tuple(lines)))
 
 

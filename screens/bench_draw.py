@@ -36,7 +36,8 @@ def place(bench: BenchScreen) -> None:
     bench.layer_bar.show(where.opened.layers, where.layer)
     short = bench.has_class("-narrow") or bench.has_class("-short")
     words = token_words(where, heat, bench.lens, bench.app.marks, short=short)
-    _say(bench, "#readout", _opening(bench) or Content(words))
+    reads = "reads the expression, esc the token · " if where.given is not None else ""
+    _say(bench, "#readout", _opening(bench) or Content(reads + words))
     _say(bench, "#lens", _lens(bench, where))
 
 

@@ -106,6 +106,8 @@ class Panes:
             self.focus()
         elif self.number <= 3 and self.pane.clear_filter():
             bench.refill(self.pane)
+        elif bench.place is not None and bench.place.given is not None:
+            bench.go(bench.place.plain)
         elif bench.place is not None and bench.place.anchor is not None:
             bench.go(bench.place.at_token(bench.place.position))
         elif bench.hypothesis.clear():

@@ -16,7 +16,7 @@ COLUMNS = (
     Column("score", 7, least=112),
     Column("random", 26, least=112, left=True),
     Column("kept", 4),
-    Column("random", 13, least=96, left=True),
+    Column("random", 16, least=104, left=True),
 )
 
 

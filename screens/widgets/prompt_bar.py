@@ -50,7 +50,6 @@ class PromptBar(Horizontal):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Say where the line differs from what is open."""
-        event.stop()
         self._sign()
 
     def _sign(self) -> None:
