@@ -140,7 +140,9 @@ def merged(base: Path, adapter: Path) -> Any:
                 continue
             module = model.get_submodule(key.removeprefix("base_model.model.").removesuffix(".lora_A.weight"))
             change = card["lora_alpha"] / card["r"] * (found[key.replace("lora_A", "lora_B")] @ down)
-            module.weight += change.T if module.weight.shape != change.shape or type(module).__name__ == "Conv1D" else change
+            module.weight += (
+                change.T if module.weight.shape != change.shape or type(module).__name__ == "Conv1D" else change
+            )
     return model
 
 
@@ -156,7 +158,9 @@ def blocks(model: Any) -> Any:
     return model.transformer.h if hasattr(model, "transformer") else model.model.layers
 
 
-def slow_score(model: Any, before: Sequence[int], text: Sequence[int], end: int, edit: Edit, where: tuple[str, int]) -> float:
+def slow_score(
+    model: Any, before: Sequence[int], text: Sequence[int], end: int, edit: Edit, where: tuple[str, int]
+) -> float:
     """Return the mean log p of a text and its end after `before`, in one plain pass with hooks of its own.
 
     `where` is ("embedding", 0), ("in", block) or ("out", block); `edit` sees the hidden states there.
@@ -178,7 +182,9 @@ def slow_score(model: Any, before: Sequence[int], text: Sequence[int], end: int,
             return (edit(args[0]), *args[1:]), kwargs
         return args, {**kwargs, "hidden_states": edit(kwargs["hidden_states"])}
 
-    hook = module.register_forward_pre_hook(into, with_kwargs=True) if site == "in" else module.register_forward_hook(out)
+    hook = (
+        module.register_forward_pre_hook(into, with_kwargs=True) if site == "in" else module.register_forward_hook(out)
+    )
     with torch.no_grad():
         logits = model(input_ids=ids, use_cache=False).logits[0].double()
     hook.remove()

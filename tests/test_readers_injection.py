@@ -154,9 +154,7 @@ def test_latentqa_patches_its_span_after_block_nought_and_speaks_as_reflect(tmp_
     tools.add_reader(bench, "lqa", "latentqa", "lqa", injection={"slots": 4, "question": "What is it?"})
     engine = _engine(bench)
     subject, v = engine.parts.subject(), _vector(engine)
-    text = (
-        "<|bos|>[user] ? ? ? ? \n[reflect] Sure, I've analyzed the assistant.\n[user] What is it?\n[reflect] "
-    )
+    text = "<|bos|>[user] ? ? ? ? \n[reflect] Sure, I've analyzed the assistant.\n[user] What is it?\n[reflect] "
     encoded = subject.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     first = text.index("? ?")
     spans = encoded["offset_mapping"]

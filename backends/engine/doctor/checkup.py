@@ -52,7 +52,9 @@ def _check_parts(found: Workbench, base: Path, settings: Settings) -> Checks:
     for name, sae in found.saes.items():
         yield from guarded(f"SAE {name}", partial(check_sae, name, sae, base, facts[sae.subject]))
     for name, reader in found.readers.items():
-        yield from guarded(f"reader {name}", partial(check_reader, name, reader, found, base, facts[reader.subject]))
+        yield from guarded(
+            f"reader {name}", partial(check_reader, name, reader, found, base, facts[reader.subject], settings.backend)
+        )
     yield from guarded("held-out documents", lambda: check_heldout(found.heldout, base))
 
 

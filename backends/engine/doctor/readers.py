@@ -5,16 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from backends.engine import fingerprints
+from backends.engine.doctor.injected import check_injected
 from backends.engine.doctor.lines import Checks, error, ok, warning
 from backends.engine.facts import SubjectFacts
+from investigator.settings import Backend
 from investigator.workbench import ReaderEntry, Workbench
 
 # Beyond so many labels, scoring all of them takes longer than anybody likes to look at an empty pane.
 _MANY_LABELS = 4096
 
 
-def check_reader(name: str, entry: ReaderEntry, workbench: Workbench, base: Path, facts: SubjectFacts | None) -> Checks:
+def check_reader(
+    name: str, entry: ReaderEntry, workbench: Workbench, base: Path, facts: SubjectFacts | None, settings: Backend
+) -> Checks:
     """Check one reader against its subject (None where that could not be read)."""
+    if entry.kind != "soft_prompt":
+        yield from check_injected(name, entry, base, facts, settings)
+        return
     from backends.engine import files
     from backends.engine.readers import soft_prompt
 
