@@ -167,10 +167,7 @@ def slow_score(
     """
     ids = torch.tensor([[*before, *text]])
     site, number = where
-    if site == "embedding":
-        module = model.get_input_embeddings()
-    else:
-        module = blocks(model)[number]
+    module = model.get_input_embeddings() if site == "embedding" else blocks(model)[number]
 
     def out(_module: Any, _args: Any, output: Any) -> Any:
         if isinstance(output, tuple):

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 import reader_tools as tools
+
 import tiny
 from backends.engine.readers import weights
 from investigator import wire, workbench

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import reader_tools as tools
 import torch
 from safetensors.torch import load_file, save_file
 
-import reader_tools as tools
 import tiny
 from investigator.errors import WorkbenchError
 from investigator.sources import Residual

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import reader_tools as tools
 import torch
 
-import reader_tools as tools
 import tiny
-from investigator.sources import Residual
 from investigator import wire
+from investigator.sources import Residual
 from investigator.wire import Explain, RankLabels
 
 PROMPT = "The capital of France is Paris"
