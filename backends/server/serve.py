@@ -99,7 +99,6 @@ async def _live(options: argparse.Namespace, settings: Settings, place: Place) -
     gc.disable()
     collecting = asyncio.create_task(_collect_later(service))
     await live(service, listener)
-    service.questions.clear()
     collecting.cancel()
     log.info("bye")
 
@@ -142,6 +141,7 @@ async def live(service: Service, listener: socket.socket) -> None:
     closing = asyncio.create_task(_close(service, server))
     await server.serve(sockets=[listener])
     service.scheduler.stop()
+    service.questions.clear()
     closing.cancel()
 
 
