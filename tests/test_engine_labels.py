@@ -90,3 +90,15 @@ def test_labels_are_data_and_come_through_as_they_are(tmp_path: Path) -> None:
     file = tmp_path / "l.jsonl"
     file.write_text(json.dumps(row("1", evil)) + "\n")
     assert labels.read(file).labels_of(1) == (evil,)
+
+
+def test_counting_labels_is_what_reading_them_finds(tmp_path: Path) -> None:
+    rows = [(1, "cats"), (1, "dogs"), (3, None), (5, "cats"), (5, "cats"), (6, "  ")]
+    lines = "".join(json.dumps({"index": str(one), "description": text, "score": 1.0}) + "\n" for one, text in rows)
+    file = tmp_path / "l.jsonl"
+    file.write_text(lines)
+    found = labels.read(file)
+    assert labels.count(file) == (found.labelled, len(found.texts)) == (2, 2)
+    file.write_text(lines + '{"index": "x", "description": "y"}\n')
+    with pytest.raises(WorkbenchError, match="Row 7"):
+        labels.count(file)

@@ -84,6 +84,7 @@ class WorkbenchEngine:
         for name, entry in self.workbench.saes.items():
             if entry.subject == first and entry.layer == layer:
                 self.parts.sae(name)
+                self.parts.labels(name)
         self.loaded = True
 
     @property

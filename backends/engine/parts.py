@@ -165,6 +165,14 @@ class Parts:
         """Return an SAE's labels, empty where the workbench names none."""
         return self.once("labels", sae, lambda: self._load_labels(sae))
 
+    def label_counts(self, sae: str) -> tuple[int, int]:
+        """Return how many latents of an SAE have a label and how many labels differ, without keeping them."""
+        file = self.workbench.saes[sae].labels
+        if self.known("labels", sae) or not file:
+            found = self.labels(sae)
+            return found.labelled, len(found.texts)
+        return self.once("label counts", sae, lambda: labels.count(self.path(file)))
+
     def _load_labels(self, name: str) -> LabelSet:
         file = self.workbench.saes[name].labels
         found = labels.read(self.path(file)) if file else LabelSet(())

@@ -43,7 +43,7 @@ def _sae(parts: Parts, name: str) -> SaeSummary:
         subject=entry.subject,
         layer=entry.layer,
         latents=parts.latents(name),
-        labelled=parts.labels(name).labelled,
+        labelled=parts.label_counts(name)[0],
     )
 
 
@@ -55,7 +55,7 @@ def _reader(parts: Parts, name: str) -> ReaderSummary:
         subject=entry.subject,
         layer=entry.layer,
         sae=entry.sae,
-        labels=len(parts.labels(entry.sae).texts) if entry.sae else 0,
+        labels=parts.label_counts(entry.sae)[1] if entry.sae else 0,
     )
 
 
