@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backends.engine.likelihood.attention import adopt, attending
 from backends.engine.likelihood.bounds import Floats
 from backends.engine.likelihood.early import Early
+from backends.engine.likelihood.fused import reordered, run_body
 from backends.engine.likelihood.head import log_probs
 from backends.engine.likelihood.model import LanguageModel
 from backends.engine.likelihood.packed import Packed, Rows
@@ -22,9 +22,10 @@ class Descent:
     """The sums of log-probabilities known so far, and key/value states on a stack of waves."""
 
     def __init__(self, model: LanguageModel, states: PrefixStates, plan: Plan) -> None:
-        adopt(model.model)
         self.model, self.states, self.trie, self.lengths = model, states, plan.trie, plan.lengths
-        self.prefix = [(keys.transpose(0, 1), values.transpose(0, 1)) for keys, values in states.layers]
+        self.prefix = [
+            (reordered(model, keys).transpose(0, 1), values.transpose(0, 1)) for keys, values in states.layers
+        ]
         self.room = TRUNK
         self.kept = [(self._empty(keys), self._empty(values)) for keys, values in self.prefix]
         self.sums = np.full(plan.trie.size, np.nan)
@@ -80,9 +81,7 @@ class Descent:
         rows = Rows(0, 1, count, torch.from_numpy(fetch.reshape(-1)).to(device), depths, depth, ragged=False)
         packed = Packed(self.prefix, self.kept, [rows], 1, top)
         tokens = torch.from_numpy(self.trie.tokens[nodes])[None].to(device)
-        with attending(packed.attend):
-            hidden, _ = self.model.body(input_ids=tokens, position_ids=(self.states.slots + depths)[None])
-        return hidden[0]
+        return run_body(self.model, packed.attend, (self.states.slots + depths)[None], ids=tokens)[0]
 
     def _read(self, hidden: Tensor, at: Ints, tokens: Ints) -> Floats:
         """Return log p(tokens[i] | position at[i])."""
