@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from typing import IO
 
 from backends.ssh import words
 from investigator.errors import BackendError, Disconnected, NotInstalled
 from investigator.settings import Host
+from investigator.text import inert
 
 CUT = 255
 """Exit code of ssh itself, of no command over there."""
@@ -27,28 +33,48 @@ def command(name: str, host: Host, *arguments: str, silent: bool = False) -> lis
 
 
 def lines(name: str, host: Host, *arguments: str, silent: bool = False) -> Iterator[bytes]:
-    """Yield the lines that a sub-command prints there; its own sentences go to this standard error.
+    """Yield the lines that a sub-command prints there; what it says besides is printed here when it ends.
 
-    Raises Disconnected where the link breaks, FarError with its exit code where the command fails.
+    Raises Disconnected where the link breaks, NotInstalled where there is no such command, FarError with its exit code
+    where it fails.
     """
     line = [*words.DEAF, *command(name, host, *arguments, silent=silent)]
-    quiet = subprocess.DEVNULL if silent else None
     try:
-        process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=quiet)
+        process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except FileNotFoundError as error:
         raise no_ssh() from error
-    assert process.stdout is not None
+    assert process.stdout is not None and process.stderr is not None
+    said: list[str] = []
+    hearing = threading.Thread(target=hear, args=(process.stderr, said), daemon=True)
+    hearing.start()
     try:
         yield from process.stdout
         code = process.wait()
+        hearing.join(timeout=5)
     finally:
         process.stdout.close()
         process.kill()
         process.wait()
-    if code == CUT:
-        raise Disconnected(f"The link to {name} broke, or it cannot be reached.", "Check the network and the name.")
+    _check(name, host, code, said)
+
+
+def hear(stream: IO[bytes], said: list[str]) -> None:
+    """Collect what a process says on standard error, until it ends."""
+    with contextlib.suppress(ValueError, OSError), stream:
+        said.extend(line.decode(errors="replace").rstrip() for line in stream)
+
+
+def _check(name: str, host: Host, code: int, said: list[str]) -> None:
+    reason = inert(" ".join(said[-3:])).strip().rstrip(".")
+    if code in (CUT, -signal.SIGKILL, -signal.SIGTERM):
+        raise Disconnected(
+            f"{name} cannot be reached, or the link broke: {reason or 'ssh gave no reason'}.",
+            "Check the network and the name; `ssh -v` says more.",
+        )
     if code == 127:
-        raise missing(name, host)
+        raise missing(name, host, reason)
+    for sentence in said:
+        print(inert(sentence), file=sys.stderr)
     if code:
         raise FarError(f"The command failed on {name}.", code=code)
 

@@ -66,7 +66,7 @@ def install(name: str, host: Host, wish: Wish, wheel: Callable[[], tuple[str, by
         raise far.no_ssh() from error
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
     said: list[str] = []
-    hearing = threading.Thread(target=_hear, args=(process.stderr, said), daemon=True)
+    hearing = threading.Thread(target=far.hear, args=(process.stderr, said), daemon=True)
     hearing.start()
     try:
         found = _converse(process.stdin, process.stdout, wish, wheel, say)
@@ -88,11 +88,6 @@ def _line(wish: Wish) -> str:
     given = [wish.folder, wish.python, yes[wish.system_site_packages], yes[wish.offline], wish.build]
     script = SCRIPT.read_text(encoding="utf-8")
     return shlex.join(["sh", "-c", script, "install", *given])
-
-
-def _hear(stream: IO[bytes], said: list[str]) -> None:
-    with contextlib.suppress(ValueError, OSError), stream:
-        said.extend(line.decode(errors="replace").rstrip() for line in stream)
 
 
 def _converse(

@@ -14,7 +14,7 @@ from investigator import settings
 from investigator.commands.common import Options
 from investigator.commands.figures import print_worked
 from investigator.commands.progress import Meter
-from investigator.commands.work import new_id
+from investigator.commands.work import new_id, say_begun
 from investigator.ending import Ended
 from investigator.errors import Disconnected
 from investigator.events import Answer
@@ -29,16 +29,27 @@ _events: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 def run(options: Options) -> int:
     """Begin the work over there and leave, or follow it to its end; Ctrl-C cancels it."""
-    from backends.ssh import far, words
+    from backends.ssh import words
 
     host = words.host_of(settings.load(), options.on)
     typed = without(options.given, flags=("--detach", "--json"), valued=("--on", "--events"))
     if options.detach:
-        return far.run(options.on, host, *typed, "--detach", *["--json"] * options.json)
+        return _leave_there(options, host, typed)
     id = new_id(" ".join(word for word in typed[:2] if not word.startswith("-")))
     id = "".join(char if char.isalnum() or char in "-_." else "-" for char in id)
     begin = [*typed, f"--events={id}"]
     return follow(options.on, host, id, begin, json=options.json, stop=lambda: _cancel(options.on, host, id))
+
+
+def _leave_there(options: Options, host: Host, typed: list[str]) -> int:
+    from backends.ssh.far import FarError, lines
+
+    try:
+        said = b"".join(lines(options.on, host, *typed, "--detach", "--json"))
+    except FarError as error:  # it has said why
+        return error.code
+    say_begun(msgspec.json.decode(said, type=dict[str, str])["work"], options)
+    return 0
 
 
 def attach(name: str, host: Host, id: str, *, json: bool) -> int:
@@ -65,7 +76,8 @@ def follow(name: str, host: Host, id: str, begin: list[str], *, json: bool, stop
         return error.code
     finally:
         meter.clear()
-    print_worked(cast(Worked, checked(answer).result), json=json)
+    made = answer.provenance.machine if answer.provenance else ""
+    print_worked(cast(Worked, checked(answer).result), json=json, where=f"{name}, {made}".rstrip(", "))
     return 0
 
 

@@ -31,17 +31,17 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or "unknown processor"
 
 
-def print_figures(figures: Sequence[Figure], *, json: bool) -> None:
-    """Print figures as `{"machine": ..., "figures": [...]}`, or as a table."""
+def print_figures(figures: Sequence[Figure], *, json: bool, where: str = "") -> None:
+    """Print figures as `{"machine": ..., "figures": [...]}`, or as a table; `where` is another machine than this."""
     if json:
-        print_json({"machine": machine(), "figures": list(figures)})
+        print_json({"machine": where or machine(), "figures": list(figures)})
         return
-    print(machine())
+    print(inert(where or machine()))
     print_tables(rows_table(tuple(figures)))
 
 
-def print_worked(worked: Worked, *, json: bool) -> None:
+def print_worked(worked: Worked, *, json: bool, where: str = "") -> None:
     """Print the end of a long command: its figures, and what it has to say."""
-    print_figures(worked.rows, json=json)
+    print_figures(worked.rows, json=json, where=where)
     if worked.message:
         print(inert(worked.message), file=sys.stderr if json else sys.stdout)

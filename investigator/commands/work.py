@@ -68,7 +68,7 @@ async def _begin(options: Options, verb: Work, folder: Path) -> int:
             if isinstance(event, Failed | Cancelled):
                 return _refused(event, options)
             if not options.events:
-                _say_begun(id, options)
+                say_begun(id, options)
                 return 0
             print_event(event)
         return 0
@@ -96,7 +96,8 @@ def _refused(event: Failed | Cancelled, options: Options) -> int:
     raise InvestigatorError("The work was stopped before it began.", event.reason)
 
 
-def _say_begun(id: str, options: Options) -> None:
+def say_begun(id: str, options: Options) -> None:
+    """Print the id of work that was begun and left."""
     if options.json:
         print_json({"work": id})
         return
