@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from textual import events, on
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from investigator.records import Lens, Opened
 from investigator.wire import Open
@@ -52,9 +52,8 @@ class BenchScreen(BenchKeys):
         self.features, self.labels, self.explanations = FeaturePane(), LabelPane(), ExplanationPane()
         self.panes: tuple[Pane, ...] = (self.features, self.labels, self.explanations)
         self.hypothesis, self.findings = HypothesisBar(), FindingsList()
-        self.strip, self.layer_bar = TokenStrip(), LayerBar()
         self.written = Written(self)
-        self.prompt_bar = PromptBar(self.written.complete)
+        self.strip, self.layer_bar, self.prompt_bar = TokenStrip(), LayerBar(), PromptBar(self.written.complete)
         self.asking, self.row_actions, self.around = Asking(self), RowActions(self), Panes(self)
 
     def compose_body(self) -> Iterable[Widget]:
@@ -125,8 +124,8 @@ class BenchScreen(BenchKeys):
         for pane in self.panes:
             pane.forget()
         self.hypothesis.forget()
-        written = "".join(token.text for token in opened.tokens[len(opened.tokens) - opened.continued :])
-        self.prompt_bar.show(opened.prompt + written)
+        more = opened.tokens[len(opened.tokens) - opened.continued :]
+        self.prompt_bar.show(opened.prompt + "".join(token.text for token in more))
         self.go(self.written.placed(Place(opened, min(layer, opened.layers - 1), len(opened.tokens) - 1)))
 
     def _first_layer(self) -> int:
@@ -221,10 +220,6 @@ class BenchScreen(BenchKeys):
         bench_draw.place(self)
 
     # Panes and inputs.
-
-    @on(Input.Changed, "#prompt-input")
-    def _prompt_typed(self) -> None:
-        self.written.say_keys()
 
     def refill(self, pane: Pane) -> None:
         """Show a pane after its order or filter changed."""

@@ -126,7 +126,7 @@ class InterveneScreen(InterveneKeys):
         self.query_one(Input).value = self.change.words
         self.redraw()
 
-    def _take(self, line: str) -> bool:
+    def _take(self, line: str) -> None:
         """Read a change and run it; say what is wrong with it otherwise."""
         entry = self.query_one(ExpressionInput)
         entry.value = line
@@ -134,13 +134,13 @@ class InterveneScreen(InterveneKeys):
             self.change = changes.parse(line)
         except ExpressionError as problem:
             self.app.tell(f"{problem}\n{problem.picture}", problem=True)
-            entry.cursor_position = problem.at
-            return False
+            entry.point_at(problem.at)
+            return
         except BadInput as problem:
             self.app.tell(str(problem), problem=True)
-            return False
+            entry.point_at(len(line))
+            return
         self.run()
-        return True
 
     def run(self, *, fresh: bool = False) -> None:
         """Ask for the change at the place; the same question's stored answer is there at once unless `fresh`."""
@@ -227,8 +227,7 @@ class InterveneScreen(InterveneKeys):
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
         event.stop()
-        if not self._take(event.value):
-            self.call_after_refresh(self.action_edit)
+        self._take(event.value)
 
     @on(Input.Changed)
     def _typed(self) -> None:

@@ -12,7 +12,7 @@ from investigator.errors import BadInput
 from investigator.expressions import ExpressionError, Names
 from investigator.sources import Ablated, Decoder, Mean, Prompted, Random, Residual, Source, Stored, leaves
 from investigator.wire import Open
-from screens.widgets.expression_input import ExpressionInput
+from screens.widgets.expression_input import TYPING, ExpressionInput
 from screens.widgets.keys_line import KeysLine
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 SIGN = "="
 """Begins an expression; a prompt that begins with it is written `\\=...`."""
-TYPING = "typing · enter takes it · esc leaves"
 
 
 def is_expression(line: str) -> bool:
@@ -58,8 +57,7 @@ class Written:
         except ExpressionError as problem:
             shifted = ExpressionError(problem.plain, problem.mend, line, problem.at + 1)
             self.bench.app.tell(f"{shifted}\n{shifted.picture}", problem=True)
-            entry.cursor_position = shifted.at
-            self.bench.call_after_refresh(self.bench.set_focus, entry)
+            entry.point_at(shifted.at)
             return
         except BadInput as problem:
             self.bench.app.tell(str(problem), problem=True)

@@ -11,6 +11,8 @@ from textual.suggester import Suggester
 
 from screens.widgets.inert_input import InertInput
 
+TYPING = "typing · enter takes it · esc leaves"
+"""What the line of keys says where nothing completes."""
 Complete = Callable[[str], tuple[str, ...]]
 
 
@@ -43,6 +45,11 @@ class ExpressionInput(InertInput):
             raise SkipAction
         self.value = found
         self.cursor_position = len(found)
+
+    def point_at(self, at: int) -> None:
+        """Take the keys, with the cursor where something is wrong; the focus selects everything first."""
+        self.screen.set_focus(self)
+        self.call_after_refresh(lambda: setattr(self, "cursor_position", at))
 
     @property
     def offers(self) -> str:

@@ -7,7 +7,8 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from screens.widgets.expression_input import Complete, ExpressionInput
+from screens.widgets.expression_input import TYPING, Complete, ExpressionInput
+from screens.widgets.keys_line import KeysLine
 
 
 class PromptBar(Horizontal):
@@ -49,8 +50,11 @@ class PromptBar(Horizontal):
         self._sign()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Say where the line differs from what is open."""
+        """Say where the line differs from what is open, and how an expression may go on."""
+        event.stop()
         self._sign()
+        if self.input.has_focus:
+            self.screen.query_one(KeysLine).say(self.input.offers or TYPING)
 
     def _sign(self) -> None:
         sign = self.query_one("#prompt-sign", Static)
