@@ -63,13 +63,14 @@ def _question(screen: CrossModelScreen, place: Place) -> None:
 
 
 def _head(screen: CrossModelScreen, place: Place) -> None:
-    chosen = screen.chosen
-    words = (
-        no_map(screen)
-        if chosen is None
-        else crossmodel_words.head(place.words, chosen, screen.compared, screen.wash, screen.app.marks)
-    )
-    screen.say("#cross-head", Content.styled(inert(words), "$accent" if chosen else "$warning"), layout=True)
+    chosen, marks = screen.chosen, screen.app.marks
+    if chosen is None:
+        screen.say("#cross-head", Content.styled(inert(no_map(screen)), "$warning"), layout=True)
+        return
+    narrow = screen.has_class("-narrow")
+    words = crossmodel_words.head(place.words, chosen, screen.compared, screen.wash, marks, narrow=narrow)
+    lines = "\n".join(map(inert, words.split("\n")))
+    screen.say("#cross-head", Content.styled(lines, "$accent"), layout=True)
 
 
 def stale(screen: CrossModelScreen, place: Place) -> str:
@@ -108,7 +109,7 @@ def _state(screen: CrossModelScreen, place: Place) -> None:
     facts = Facts(screen.work, bool(screen.rows), stale(screen, place), summary, hint, screen.app.link.status, marks)
     state = state_of(facts)
     note = crossmodel_words.warning(screen.chosen) or (compared.note if compared else "")
-    said = " ".join(part for part in (state.said if screen.chosen else "", inert(note)) if part)
+    said = " ".join(part for part in (inert(note), state.said if screen.chosen else "") if part)
     screen.say("#cross-said", said, layout=True)
     screen.query_one("#cross-said").display = bool(said)
     screen.say("#cross-state", f" {state.words}")
@@ -125,6 +126,6 @@ def _lift(screen: CrossModelScreen) -> None:
     row, box = selected(screen), screen.query_one("#cross-lift")
     box.border_title = crossmodel_words.lift_title(row, screen.compared).replace("[", r"\[")
     width = max(40, box.size.width - 4)
-    lines = crossmodel_words.lift_lines(row, screen.compared, width)
+    lines = crossmodel_words.lift_lines(row, screen.compared, width, screen.table.cut_text)
     parts = [(f"{line}\n", "$foreground 70%" if control else "$foreground") for line, control in lines]
     screen.say("#cross-lines", Content.assemble(*parts), layout=True)

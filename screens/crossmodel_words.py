@@ -22,8 +22,10 @@ TITLES = {
 }
 
 
-def head(source: str, chosen: MapSummary, compared: Compared | None, wash: float, marks: Marks) -> str:
-    """Return the line of both ends: what is read on the left, the map, and where it leads."""
+def head(
+    source: str, chosen: MapSummary, compared: Compared | None, wash: float, marks: Marks, *, narrow: bool = False
+) -> str:
+    """Return the line of both ends, or two where it is narrow: what is read, the map, and where it leads."""
     facts = compared.map if compared is not None and compared.map.name == chosen.name else None
     kind = compare_tables.words(facts).split(",")[0] if facts else chosen.kind
     parts = [kind]
@@ -32,8 +34,9 @@ def head(source: str, chosen: MapSummary, compared: Compared | None, wash: float
         parts.append(f"held-out cos {number(chosen.cosine, '.2f')}{beside}")
     parts.append(f"washout {wash:.1f}")
     dot = f" {marks.dot} "
+    between = "\n" if narrow else ""
     return (
-        f"A {chosen.source} {one_line(source, 40)}  {marks.rule}[ {dot.join(parts)} ]{marks.rule}{marks.run}  "
+        f"A {chosen.source} {one_line(source, 40)}  {marks.rule}[ {dot.join(parts)} ]{between}{marks.rule}{marks.run}  "
         f"B {chosen.target} L{chosen.target_layer}"
     )
 
@@ -47,11 +50,12 @@ def warning(chosen: MapSummary | None) -> str:
     return chosen.note
 
 
-def lift_lines(row: ComparedRow | None, compared: Compared | None, width: int) -> list[tuple[str, bool]]:
-    """Return one line a reading of a row, controls last; True: a control."""
+def lift_lines(row: ComparedRow | None, compared: Compared | None, width: int, cut: str = "") -> list[tuple[str, bool]]:
+    """Return one line a reading of a row, controls last (True); before them a selected text that its column cuts."""
     if row is None:
         return []
-    found = [(_line(one, width), False) for one in row.readings if one.column != "own"]
+    found = [(one_line(cut, width), False)] if cut else []
+    found += [(_line(one, width), False) for one in row.readings if one.column != "own"]
     found += [(_line(one, width), True) for one in row.controls]
     if not row.controls and compared is not None:
         found.append(("c reads the controls: another source, a random direction, the mean, a permuted map", True))

@@ -15,9 +15,9 @@ from screens.bench_place import Place
 from screens.desk import Trial
 from screens.hypotheses_actions import HypothesisActions
 from screens.hypotheses_keys import PARTS, HypothesisKeys
-from screens.messages import WorkChanged
+from screens.messages import TestText, WorkChanged
 from screens.saying import say
-from screens.sentence import parse
+from screens.sentence import Sentence, parse
 from screens.widgets.hypothesis_table import HypothesisTable
 from screens.widgets.inert_input import InertInput
 from screens.widgets.keys_line import KeysLine
@@ -167,6 +167,11 @@ class HypothesesScreen(HypothesisKeys):
         """Say in the line of keys who has them."""
         typing = isinstance(event.widget, Input)
         self.query_one(KeysLine).say("typing · enter tests it here · esc leaves" if typing else "")
+
+    def on_test_text(self, message: TestText) -> None:
+        """Test a sentence that another screen hands over."""
+        message.stop()
+        self.acts.test(Sentence(message.text))
 
     def on_resize(self) -> None:
         """Draw to the width."""

@@ -13,24 +13,33 @@ from screens.widgets.row_table import Cell, Column, Line, RowTable
 
 HEAD = "head:"
 """Begins the key of a line that is no text: a reader and its numbers."""
-COLUMNS = (Column("gap", 6, least=30),)
+COLUMNS = (Column("gap", 5, least=30),)
+
+
+def short(value: float | None, *, sign: bool = False) -> str:
+    """Return a cosine or a lift with two digits and no leading zero: .62, +.14."""
+    return number(value, "+.2f" if sign else ".2f").replace("0.", ".", 1)
 
 
 def agreement(reading: Reading) -> str:
     """Return agreement, lift and p in words; nothing where nothing was reckoned."""
-    parts = [f"agree {number(reading.agreement, '.2f')}"] if reading.agreement is not None else []
+    parts = [f"agree {short(reading.agreement)}"] if reading.agreement is not None else []
     if reading.lift is not None:
-        parts += [f"lift {number(reading.lift, '+.2f')}", f"p {p_value(reading.p)}"]
+        parts += [f"lift {short(reading.lift, sign=True)}", f"p {p_value(reading.p)}"]
     return "  ".join(parts)
 
 
 def lines(rows: Sequence[ComparedRow], column: str) -> list[Line]:
-    """Return a column's lines: a heading for each row, its texts, or why there are none."""
+    """Return a column's lines: a heading for each row, its texts, or why there are none.
+
+    A heading names the reader only where there are several: a quarter of the screen holds some thirty cells.
+    """
     found: list[Line] = []
+    several = len({row.reader for row in rows}) > 1 and column != "own"
     for row in rows:
         reading = row.reading(column)
-        words = agreement(reading) if reading is not None else ""
-        who = row.method if column == "own" else f"{row.method}  {row.reader}"
+        words = agreement(reading).partition("  p ")[0] if reading is not None else ""
+        who = f"{row.method} {row.reader}" if several else row.method
         found.append(Line(f"{HEAD}{row.key}", (), f"{who}  {words}".rstrip(), "mark"))
         found += _texts(row, reading)
     return found

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from screens.app import InvestigatorApp
     from screens.base import BaseScreen
 
-PLACES = ("bench", "hypotheses", "corpus", "notebook")
+PLACES = ("bench", "hypotheses", "corpus", "crossmodel", "notebook")
 
-SLOW = frozenset({"explain", "labels", "test", "find", "contrast"})
+SLOW = frozenset({"explain", "labels", "test", "find", "contrast", "compare"})
 """Verbs that are named while they run, even before they say how far they are."""
 
 Part = tuple[str, str]
@@ -65,11 +65,18 @@ class StatusLine(Widget):
         return [*left, *running, (" " * space, ""), *saved]
 
     def _left(self, room: int) -> list[Part]:
-        chosen: list[Part] = []
-        for part in self._facts():
-            if _length(chosen) + len(part[0]) <= room:
+        facts, chosen = self._facts(), list[Part]()
+        # Where one is stays, whatever else has to go.
+        here = sum(len(text) for text, _ in facts if text == self._here)
+        for part in facts:
+            if part[0] == self._here or _length(chosen) + len(part[0]) + here <= room:
                 chosen.append(part)
+                here = 0 if part[0] == self._here else here
         return chosen
+
+    @property
+    def _here(self) -> str:
+        return f"[{self._app.current_mode}]"
 
     def _facts(self) -> list[Part]:
         """Return facts in the order in which they are kept when room is short (which is also their order on screen)."""
@@ -96,7 +103,7 @@ class StatusLine(Widget):
 
     def _places(self) -> list[Part]:
         here = self._app.current_mode
-        return [("   ", ""), *((f" {name} " if name != here else f"[{name}]", _where(name == here)) for name in PLACES)]
+        return [("   ", ""), *((f" {name} " if name != here else self._here, _where(name == here)) for name in PLACES)]
 
     def _work_words(self) -> list[Part]:
         works = [work for work in self._app.asker.running.values() if work.state != "waiting"]
