@@ -32,6 +32,7 @@ from investigator.asking import Asker
 from investigator.cli import main
 from investigator.commands import install
 from investigator.commands.faults.loopback import ROOT, Loopback
+from investigator.errors import BackendError, Disconnected
 from investigator.records import Opened
 from investigator.wire import Fetch, Open
 from screens.app import InvestigatorApp
@@ -244,3 +245,24 @@ class Typed(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+def test_what_a_host_refuses_is_a_sentence_with_what_to_do(far: Loopback, capsys: pytest.CaptureFixture[str]) -> None:
+    deaf = f"""sh -c 'case $0 in dial) exit 1;; esac; exec {far.host.command} "$0" "$@"'"""
+    chosen = settings.Settings(hosts={"far": settings.Host(command=deaf, forward="dial")})
+    with pytest.raises(BackendError, match=r"Neither a forwarded socket nor .* dial` reaches the backend on far"):
+        Tunnel("far", "pocket", chosen).open(silent=True)
+    settings.settings_file().write_text(tomli_w.dumps({"hosts": {"far": {"command": "echo hello #"}}}))
+    assert main(["machine", "--on", "far"]) == 5
+    assert "too old to say what it has. `investigator install --on far`" in capsys.readouterr().err
+    authorized = far.folder / "authorized"
+    keys = authorized.read_text()
+    authorized.write_text("")
+    try:
+        with pytest.raises(Disconnected, match=r"far cannot be reached: .*Permission denied") as caught:
+            Tunnel("far", "pocket", settings.load()).open(silent=True)
+        assert "Sign in with `ssh` by hand" in caught.value.mend
+        assert main(["work", "attach", "some-work", "--on", "far"]) == 5
+        assert "Permission denied" in capsys.readouterr().err
+    finally:
+        authorized.write_text(keys)
