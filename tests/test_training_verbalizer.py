@@ -1,0 +1,154 @@
+"""A verbalizer and a reconstructor trained for a few steps: they resume, and open as any released NLA does."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_pocket import RECIPE, write_corpus
+
+import tiny
+from backends.engine.training.folders import Folders
+from backends.engine.training.label_texts import LabelTexts
+from backends.engine.training.labels.stage import run_labels
+from backends.engine.training.naming import name_parts
+from backends.engine.training.opening import Opened
+from backends.engine.training.pair_examples import Examples, batches, quoted_words, say, training_examples
+from backends.engine.training.recipe import Recipe, load_recipe
+from backends.engine.training.sae import run_sae
+from backends.engine.training.stages import STAGES, Arguments, language_model
+from backends.engine.training.statistics import run_statistics
+from backends.engine.training.verbalizer import run_verbalizer
+
+_SECTIONS = """
+[verbalizer]
+rank = 2
+batch = 4
+steps = 4
+warmup_steps = 1
+tune = 6
+checkpoint_seconds = 0.0
+[reconstructor]
+rank = 2
+batch = 4
+steps = 4
+start = 40
+warmup_steps = 1
+tune = 6
+checkpoint_seconds = 0.0
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Recipe, Folders]:
+    root = tmp_path_factory.mktemp("tiny")
+    corpus = write_corpus(root / "corpus")
+    folders = Folders(root / "out")
+    folders.root.mkdir()
+    folders.recipe.write_text(RECIPE.replace("context = 48", "context = 160") + _SECTIONS)
+    recipe = load_recipe(folders.recipe)
+    given = Arguments([Opened(recipe, folders)], corpus, "cpu", "float32")
+    for stage in (
+        language_model(given),
+        run_sae(recipe, folders),
+        run_statistics(recipe, folders),
+        run_labels(recipe, folders, corpus=corpus),
+        STAGES["verbalizer"](given),
+        STAGES["reconstructor"](given),
+    ):
+        list(stage)
+    name_parts(given.opened)
+    return recipe, folders
+
+
+def test_texts_are_training_labels_and_quotes(made: tuple[Recipe, Folders]) -> None:
+    recipe, folders = made
+    found = training_examples(recipe, folders, 60, 1)
+    labels = LabelTexts.load(folders.labels(1), 64)
+    allowed = {text for text, held in zip(labels.texts, labels.heldout, strict=True) if not held}
+    assert len(found) == len(found.residuals) > 10
+    for text in found.texts:
+        said = text.rpartition('": ')[2]
+        assert set(said.split("; ")) <= allowed
+    again = training_examples(recipe, folders, 60, 1)
+    assert again.texts == found.texts and np.array_equal(again.residuals, found.residuals)
+
+
+def test_saying_and_quoting() -> None:
+    draw = np.random.default_rng(1)
+    seen = {say(["a", "b", "c", "d", "e"], "the end", draw) for _ in range(200)}
+    assert "a" in seen and "a; b; c; d" in seen and '"the end": a; b' in seen
+    assert not any(text.startswith('"') and ";" not in text for text in seen)
+    assert quoted_words(["ing", " more", " water"]) == "more water"
+    assert quoted_words([" more", " water"]) == "more water"
+    assert quoted_words(["say", ' "x']) == ""
+
+
+def test_batches_hold_every_example_once_an_epoch() -> None:
+    examples = Examples(np.zeros((37, 2), np.float16), ["x" * (i % 7 + 1) for i in range(37)])
+    epoch = list(itertools.islice(batches(examples, 5, 1), 8))
+    assert sorted(np.concatenate(epoch).tolist()) == list(range(37))
+
+
+def test_they_are_written_in_the_released_format_without_a_trace_of_this_machine(made: tuple[Recipe, Folders]) -> None:
+    import msgspec
+
+    recipe, folders = made
+    for name, role in (("verbalizer", "av"), ("reconstructor", "ar")):
+        folder = folders.reader(name)
+        card = msgspec.yaml.decode((folder / "nla_meta.yaml").read_bytes())
+        assert (card["kind"], card["role"], card["d_model"], card["extraction_layer_index"]) == (
+            "nla_model",
+            role,
+            32,
+            1,
+        )
+        adapter = json.loads((folder / "adapter_config.json").read_text())
+        assert adapter["base_model_name_or_path"] == recipe.name
+        assert str(folders.root) not in (folder / "adapter_config.json").read_text()
+        assert all(t.dtype == torch.bfloat16 for t in load_file(folder / "adapter_model.safetensors").values())
+        assert not (folder / "README.md").exists()
+        figures = json.loads(folders.figures(name).read_text())
+        assert all(math.isfinite(value) for value in figures.values())
+    assert load_file(folders.reader("reconstructor") / "value_head.safetensors")["weight"].shape == (32, 32)
+
+
+def test_they_open_draw_score_and_carry_fidelity(made: tuple[Recipe, Folders]) -> None:
+    from backends.engine.engine import WorkbenchEngine
+    from investigator.sources import Residual
+    from investigator.wire import Explain, RankLabels
+
+    _, folders = made
+    engine = WorkbenchEngine(folders.root / "workbench.toml")
+    engine.load()
+    assert engine.workbench.readers["nla"].kind == "nla"
+    ids = tuple(engine.parts.subject().encode("The dog sees the cat in 1900."))
+    source = Residual("", ids, 1, -2)
+    ranked = tiny.ask(engine, RankLabels(source, "nla", limit=3, order="score"))
+    assert ranked.rows and all(row.score.error is None for row in ranked.rows)
+    told = tiny.ask(engine, Explain(source, "nla", samples=2, max_tokens=20, controls=False))
+    assert all(row.fidelity is not None and row.fidelity.error is None for row in told.rows)
+
+
+def test_a_stopped_training_goes_on_to_the_same_weights(made: tuple[Recipe, Folders], tmp_path: Path) -> None:
+    recipe, folders = made
+    for name in ("subject", "labels", "statistics", "heldout", "saes", "work"):
+        (tmp_path / name).symlink_to(folders.root / name) if name != "work" else (tmp_path / name).mkdir()
+    (tmp_path / "work" / "firings-L1").symlink_to(folders.work / "firings-L1")
+    (tmp_path / "work" / "splits").symlink_to(folders.work / "splits")
+    other = Folders(tmp_path)
+    stopped = run_verbalizer(recipe, other)
+    for _ in range(3):
+        next(stopped)
+    stopped.close()
+    list(run_verbalizer(recipe, other))
+    first, second = (load_file(each.reader("verbalizer") / "adapter_model.safetensors") for each in (folders, other))
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        torch.testing.assert_close(value, second[name])
