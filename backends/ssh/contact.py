@@ -28,7 +28,8 @@ def difference(name: str, version: str) -> tuple[str, ...]:
 
 
 def is_new(name: str, version: str) -> bool:
-    """Whether a host is met for the first time, or with another version than the last time; remembers it."""
+    """Whether a host is met for the first time, or either side has another version than the last time; remembers it."""
+    version = f"{version} for {__version__}"
     file = paths.cache_folder() / "hosts.json"
     known: dict[str, str] = {}
     with contextlib.suppress(OSError, msgspec.MsgspecError):
