@@ -82,7 +82,6 @@ async def _try(
     from backends.build import build_id
     from backends.client import SocketBackend
 
-    rendezvous.check_socket(place.socket)
     backend = SocketBackend(place.socket, client=client, lease=settings.backend.lease)
     try:
         # One that we started ourselves is the code installed now, if not the code running here: it will do.

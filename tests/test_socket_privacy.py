@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import stat
@@ -13,13 +12,11 @@ from pathlib import Path
 import pytest
 
 from backends import rendezvous
-from backends.launch import connect, target
 from backends.rendezvous import Badge
 from backends.ssh.probe import answers
 from investigator import paths
 from investigator.cli import main
 from investigator.errors import BackendError
-from investigator.settings import Settings
 
 BADGE = Badge("a1b2c3d4", os.getpid(), "build")
 
@@ -88,18 +85,6 @@ def test_a_backend_does_not_serve_where_modes_are_not_kept(folder: Path, monkeyp
     with pytest.raises(BackendError, match="nothing is asked of it or answered there"):
         rendezvous.listen(place, BADGE)
     assert not list(folder.iterdir())
-
-
-def test_a_client_does_not_ask_a_socket_that_others_could_use(own_home: Path) -> None:
-    place = target("pocket", Settings()).place
-    rendezvous.private_folder(place.socket.parent)
-    lock = rendezvous.hold_lock(place)
-    assert lock is not None
-    with rendezvous.listen(place, BADGE):
-        place.socket.chmod(0o666)
-        with pytest.raises(BackendError, match="mode 0666"):
-            asyncio.run(connect("pocket", Settings()))
-    os.close(lock)
 
 
 def test_a_stale_socket_with_another_nonce_is_not_taken_for_the_backend(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sys
 import uuid
@@ -29,6 +28,8 @@ Arguments = dict[str, str | int | float | bool]
 def run_work(options: Options, command: str, arguments: Arguments, *, folder: Path, files: tuple[str, ...] = ()) -> int:
     """Run a long command as its flags say: to its end, or begun and left."""
     if options.detach or options.events:
+        import asyncio  # a third of the time that `--help` takes
+
         return asyncio.run(_begin(options, Work(command, arguments, files), folder))
     worked = cast(Worked, do(command, arguments, folder=folder, files=files).result)
     print_worked(worked, json=options.json)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -107,6 +106,8 @@ def _target(verb: Work) -> str:
 
 
 def _attach(options: Options) -> int:
+    import asyncio  # a third of the time that `--help` takes
+
     from backends.worklog import find
 
     known = find(options.id)
@@ -124,6 +125,8 @@ async def _print(known: Known, start: int) -> None:
 
 
 async def _watch(known: Known, *, json: bool) -> int:
+    from asyncio import CancelledError
+
     from investigator.asking import checked
     from investigator.commands.far_work import leave
 
@@ -132,7 +135,7 @@ async def _watch(known: Known, *, json: bool) -> int:
         async for event in events_of(known, 0):
             if answer.apply(event):
                 meter.watch(answer)
-    except asyncio.CancelledError:
+    except CancelledError:
         meter.clear()
         leave(answer.id)
         raise
@@ -169,6 +172,8 @@ async def events_of(known: Known, start: int) -> AsyncIterator[Event]:
 
 
 def _cancel(options: Options) -> int:
+    import asyncio
+
     from backends.worklog import find
 
     known = find(options.id)
