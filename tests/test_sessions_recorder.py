@@ -19,7 +19,7 @@ from sessions import Recorder, open_store, spill
 
 
 def spills(database: Path) -> list[Path]:
-    return [path for folder in spill.folders(database) for path in folder.glob(f"{spill._prefix(database)}*.spill")]
+    return [path for folder in spill.folders(database) for path in folder.glob(f"{spill.prefix(database)}*.spill")]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ log = logging.getLogger("backends.server")
 _encoder = msgspec.json.Encoder()
 _ALLOCATOR = re.compile("not enough memory|can't allocate memory|out of memory", re.IGNORECASE)
 """What allocators without an error class of their own say (torch's of the processor, MPS)."""
-_DEVICE = re.compile(r"(CUDA|HIP) error(?!: out of memory)|device-side assert|GPU is lost|CUDNN_STATUS_EXECUTION_FAILED")
+_DEVICE = re.compile(r"(CUDA|HIP) error(?!: out of memory)|device-side assert|GPU is lost|CUDNN_STATUS_EXECUTION")
 """What a driver says after which its context is of no use: only another process gets a fresh one."""
 
 
