@@ -55,7 +55,8 @@ class Keeper:
     """Writes one work's events as they come; a full disk loses the record, never the work."""
 
     def __init__(self, begun: Begun) -> None:
-        folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder().mkdir(mode=0o700, exist_ok=True)
         _forget_oldest()
         name = begun.question.id
         (folder() / f"{name}.json").write_bytes(msgspec.json.encode(begun))

@@ -33,7 +33,8 @@ class Children:
 
     def run(self, verb: Verb) -> Iterator[Event | None]:
         """Run a resolved verb in a child and yield its events; closing the generator ends the child."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
         file = self._folder / f"{uuid.uuid4().hex}.ndjson"
         file.touch(0o600)
         process = self._start(verb, file)

@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _detach(file: Path) -> None:
     with contextlib.suppress(PermissionError):
         os.setsid()
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     target = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, standard in ((nothing, 0), (target, 1), (target, 2)):
