@@ -80,6 +80,7 @@ def test_the_workbench_file_names_everything_and_opens(made: Path) -> None:
     assert set(opened.readers) == {
         *("l2el", "l2el-paper", "l2el-l0"),
         *("second-l2el", "second-l2el-paper", "second-l2el-l0"),
+        *("selfie", "patchscopes"),
     }
     assert opened.readers["second-l2el"].prompt_only == "second/readers/prompt-only"
     assert opened.readers["second-l2el-l0"].sae == "second-l0" and not opened.readers["second-l2el-l0"].prompt_only

@@ -101,7 +101,7 @@ class Parts:
         """Return the whole name of a reader at a place; raise BadInput where it does not read there."""
         entry = self.reader_entry(name)
         if "@" not in name and entry.layer == -1:
-            if name in self.workbench.readers and entry.subject != subject:
+            if entry.kind not in UNTRAINED and entry.subject != subject:
                 raise BadInput(f"{name} reads {entry.subject}, not {subject}.", f"Ask about {entry.subject}.")
             return f"{name}@{subject}/{layer}"
         if (entry.subject, entry.layer) != (subject, layer):

@@ -18,6 +18,7 @@ from backends.engine.readers.soft_prompt import WEIGHTS, SoftPromptMapper
 from backends.engine.readers.spec import InjectionSpec, soft_prompt
 from backends.engine.subject import Subject
 from investigator.errors import BadInput, ScoreError, WorkbenchError
+from investigator.workbench import UNTRAINED
 
 if TYPE_CHECKING:
     from backends.engine.engine import WorkbenchEngine
@@ -160,8 +161,10 @@ def reader_name(engine: WorkbenchEngine, name: str, subject: str, layer: int) ->
 
 
 def _elsewhere(engine: WorkbenchEngine, subject: str) -> str:
-    own = [f"{key} at layer {e.layer}" for key, e in engine.workbench.readers.items() if e.subject == subject]
-    return f"Ask at another layer: {', '.join(own)}." if own else "Add a [readers.NAME] table to the workbench."
+    entries = engine.workbench.readers.items()
+    own = [f"{key} at layer {e.layer}" for key, e in entries if e.subject == subject and e.layer >= 0]
+    anywhere = f"name one that needs no training: {', '.join(UNTRAINED)}."
+    return f"Ask at another layer: {', '.join(own)}; or {anywhere}" if own else anywhere.capitalize()
 
 
 def readers_by_layer(engine: WorkbenchEngine, subject: str) -> dict[int, str]:

@@ -43,7 +43,18 @@ def workbench(opened: list[Opened]) -> Table:
             recipe, folders = one.recipe.at(layer), one.folders.at(layer, one.recipe.sae.layer)
             saes[folders.sae_name(layer)] = _sae(recipe, folders, root)
             readers |= _readers(recipe, folders, root, default=not folders.suffix)
+    readers |= _untrained(opened[0].recipe.name, opened[0].folders.sae_name(opened[0].recipe.sae.layer))
     return found | {"saes": saes, "readers": readers}
+
+
+def _untrained(subject: str, sae: str) -> Table:
+    """Readers without training, of any layer: the model goes on after a passage that is the activation."""
+    asked = {"prompt": "{marker}<|describe|>", "marker": " x", "opening": "", "lead": "", "end": "", "parse": "all"}
+    start: Table = {"subject": subject, "layer": -1, "sae": sae}
+    return {
+        "selfie": start | {"kind": "selfie", "injection": asked | {"slots": 3, "block": 2}},
+        "patchscopes": start | {"kind": "patchscopes", "injection": asked},
+    }
 
 
 def _subject(one: Opened, root: Path) -> Table:
