@@ -27,7 +27,7 @@ from backends.ssh import contact
 from backends.ssh.remote import Remote
 from backends.ssh.tunnel import Tunnel
 from fake_backend import FakeBackend
-from investigator import __version__, fetching, settings
+from investigator import __version__, fetching, paths, settings
 from investigator.asking import Asker
 from investigator.cli import main
 from investigator.commands import install
@@ -200,6 +200,19 @@ def test_another_version_is_explained_with_the_command_that_mends_it() -> None:
     assert contact.is_new("gpu1", "0.0.1")
     assert not contact.is_new("gpu1", "0.0.1")
     assert contact.is_new("gpu1", "0.0.2")
+
+
+def test_a_host_names_its_workbench_and_its_own_device_unless_another_is_asked(own_home: Path) -> None:
+    hosts = {"gpu1": settings.Host(workbench="gemma")}
+    chosen = settings.Settings(backend=settings.Backend(device="cpu"), hosts=hosts)
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    paths.socket_folder().mkdir(parents=True)
+    left_behind = paths.socket_folder() / f"on-{dead.pid:x}0abc.sock"
+    left_behind.touch()
+    assert Tunnel("gpu1", "", chosen)._serve == ["serve", "--detach", "--workbench=gemma"]
+    assert Tunnel("gpu1", "mine", chosen, device="cuda:1")._serve[2:] == ["--device=cuda:1", "--workbench=mine"]
+    assert not left_behind.exists()
 
 
 def test_a_host_names_an_environment_instead_of_a_command() -> None:

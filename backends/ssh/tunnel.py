@@ -71,6 +71,7 @@ class Tunnel:
         self._serve = ["serve", "--detach", *(f"--{flag}={value}" for flag, value in wanted.items() if value)]
         folder = paths.socket_folder()
         rendezvous.private_folder(folder)
+        _sweep(folder)
         mark = f"{os.getpid():x}{id(self) & 0xFFFF:04x}"
         self._own_control = folder / f"c{mark}"
         self._control: Path | None = self._own_control
@@ -228,6 +229,17 @@ class Tunnel:
 
 _SIGN_IN = "Sign in with `ssh` by hand to see what it wants; what asks for a password is asked when the app starts."
 _REACH = "Check the network and the name; `ssh -v` says more. It is tried again while the app is open."
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the local ends that killed programs left behind."""
+    for socket in folder.glob("on-*.sock"):
+        with contextlib.suppress(ValueError, OSError):
+            process = int(socket.stem.removeprefix("on-")[:-4], 16)
+            try:
+                os.kill(process, 0)
+            except ProcessLookupError:
+                socket.unlink()
 
 
 def _machine(lines: queue.SimpleQueue[bytes | None]) -> Machine | None:
