@@ -47,10 +47,12 @@ def build(verb: Work) -> Iterator[Progress | Figure | str]:
 
 
 def _readers(engine: WorkbenchEngine, name: str) -> list[str]:
-    if name and name not in engine.workbench.readers:
-        known = ", ".join(engine.workbench.readers) or "none"
-        raise BadInput(f"The workbench has no reader {name!r}.", f"It has: {known}.")
-    found = [name] if name else [key for key, entry in engine.workbench.readers.items() if entry.sae]
+    """Return the readers meant, whole names: a reader of any layer reads its subject's default one."""
+    if name:
+        entry = engine.parts.reader_entry(name)
+        layer = engine.parts.default_layer(entry.subject) if entry.layer == -1 else entry.layer
+        return [engine.parts.reader_at(name, entry.subject, layer)]
+    found = [key for key, entry in engine.workbench.readers.items() if entry.sae and entry.layer >= 0]
     if not found:
         raise BadInput("No reader of this workbench ranks labels, so there are no controls to build.", "Add one.")
     return found
