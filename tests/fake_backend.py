@@ -204,6 +204,10 @@ class FakeBackend:
     async def acknowledge(self, id: str) -> None:
         """Forget a question's events."""
 
+    async def file(self, id: str, *, start: int = 0) -> AsyncIterator[bytes]:
+        """Stream a file of a few bytes."""
+        yield b"file"[start:]
+
     async def status(self) -> ServerStatus:
         """Return an idle status."""
         return ServerStatus(await self.handshake())

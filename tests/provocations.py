@@ -30,7 +30,7 @@ from investigator import api, settings, workbench
 from investigator.cli import check_rooms, main
 from investigator.errors import InvestigatorError
 from investigator.settings import Backend, Host, Settings
-from investigator.wire import Explain, Open, Verb
+from investigator.wire import Explain, Open, Question
 from screens import link
 from sessions import open_store
 from sessions.backup import backup
@@ -241,9 +241,9 @@ async def device_gone(at: Ground) -> str:
         return error.message
 
 
-async def failure(at: Ground, verb: Verb | Any) -> str:
+async def failure(at: Ground, asked: Question) -> str:
     async with running(at.folder / "s") as (_, client):
-        error = (await answer(client, verb)).error
+        error = (await answer(client, asked)).error
         assert error is not None
         return f"{error.message} {error.mend}"
 

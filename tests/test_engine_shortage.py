@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import tiny
-from backends.engine import files, saes
+from backends.engine import files, saes, sampling
 from backends.engine.captures import Captures
 from backends.engine.doctor import fitting
 from backends.engine.index import corpus_capture
@@ -89,7 +89,7 @@ def test_explanations_are_drawn_in_halves_and_the_answer_says_so(engine: Any, mo
         list[int](),
     )
     _, whole, _ = l2el.ask(engine, verb)
-    monkeypatch.setattr(drawn, "draw", short(drawn.draw, lambda *_, samples, **__: samples, 4, seen))
+    monkeypatch.setattr(drawn, "draw", short(sampling.draw, lambda *_, samples, **__: samples, 4, seen))
     events, halved, _ = l2el.ask(engine, verb)
     assert (max(seen), sum(seen)) == (3, 13), "13, then 6, then 3 at a time"
     assert halved.note == HALVED and not whole.note
@@ -155,7 +155,7 @@ def test_the_doctor_adds_up_what_everything_takes(engine: Any, monkeypatch: pyte
 
     def status(free: float) -> str:
         monkeypatch.setattr(fitting, "free_for", lambda *_, **__: (free, "this machine"))
-        return next(row.status for row in tiny.ask(engine, CheckWorkbench()).rows if row.name == "memory")
+        return next(str(row.status) for row in tiny.ask(engine, CheckWorkbench()).rows if row.name == "memory")
 
     assert status(1e12) == "ok"
     assert status(fitting.LIBRARIES) == "warning"

@@ -48,8 +48,8 @@ async def test_what_a_dying_backend_was_answering_is_named_and_asked_again_where
     backend = FakeBackend()
     async with bench(backend) as pilot:
         told: list[str] = []
-        pilot.app.tell = lambda words, **_: told.append(words)  # type: ignore[method-assign]
         app = the(pilot).app
+        app.tell = lambda words, **_: told.append(words)  # type: ignore[method-assign]
         backend.hold("feature")
         await press(pilot, "enter")
         await until(pilot, lambda: bool(backend.verbs("feature")))
@@ -138,6 +138,7 @@ async def test_how_a_backend_ended_is_known_where_this_program_started_it(tmp_pa
     await until_true(lambda: start.fate(place))
     start._codes.clear()
     process = start.spawned[place] = os.posix_spawn("/bin/sh", ["/bin/sh", "-c", "kill -9 $$"], {})
-    said = []
-    await until_true(lambda: said.append(start.fate(place)) or said[-1])
-    assert said[-1] == "killed with SIGKILL, as systems do when memory runs out"
+    said = ""
+    while not said:
+        said = start.fate(place)
+    assert said == "killed with SIGKILL, as systems do when memory runs out"
