@@ -43,7 +43,7 @@ def screen(pilot: Bench) -> InterveneScreen:
 
 
 async def type_in(pilot: Bench, line: str) -> None:
-    await press(pilot, "ctrl+u", *line, "enter")
+    await press(pilot, "end", "ctrl+u", *line, "enter")
 
 
 async def shows(pilot: Bench, *words: str) -> None:
