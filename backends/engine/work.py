@@ -148,6 +148,14 @@ def _evaluate(name: str, given: Arguments) -> Iterable[Step | Figure | str]:
         from backends.engine.evaluating.paper.run import write_paper_tables
 
         return write_paper_tables(workbench, Path(str(given["out"])), device=device)
+    if name in {"crossmodel", "bridge"}:
+        from backends.engine.evaluating.crossmodel.run import evaluate_crossmodel, write_bridge
+
+        how: dict[str, Any] = {"name": str(given.get("map", "")), "seed": int(given.get("seed", 1)), "device": device}
+        how["scale"] = float(given.get("scale", 1.0))
+        if name == "bridge":
+            return write_bridge(workbench, Path(str(given["out"])), **how)
+        return evaluate_crossmodel(workbench, **how)
     from backends.engine.evaluating.pocket import evaluate_pocket
 
     return evaluate_pocket(workbench.parent, device=device)

@@ -20,8 +20,10 @@ from investigator.records import Worked
 NAME = "evaluate"
 HELP = "measure a workbench's readers, its controls, or the paper's tables on held-out documents"
 EXAMPLE = "investigator evaluate controls --json"
-KINDS = ("controls", "paper-tables", "faults")
+KINDS = ("controls", "paper-tables", "crossmodel", "bridge", "faults")
 """Kinds of measurement that take the workbench as a second word; another first word is the workbench itself."""
+PAGES = ("paper-tables", "bridge")
+"""Kinds that write a page."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +33,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="WHAT",
         help="a workbench (bundled name, folder or TOML file) for its readers' figures; `controls` for what verdicts, "
         "p-values and gaps are worth; `paper-tables` for tables 1 to 6 of the L2EL paper; "
+        "`crossmodel` for what a map between two models is worth to the second one's readers; `bridge` for the same on "
+        "a page with one investigation; "
         "`faults` for what is lost when links, backends and "
         "writers are cut and killed",
     )
@@ -38,12 +42,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only", default="", metavar="GROUPS", help="controls: groups of figures, with commas (senses,auroc,...)"
     )
-    parser.add_argument("--seed", type=int, default=1, help="controls, faults: seed of every draw (default: 1)")
-    parser.add_argument("--scale", type=float, default=1.0, help="controls: multiplies every count (default: 1)")
+    parser.add_argument("--seed", type=int, default=1, help="of every draw (default: 1)")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="controls, crossmodel: multiplies every count (default: 1)"
+    )
+    parser.add_argument("--map", default="", metavar="NAME", help="crossmodel, bridge: (default: the first)")
     parser.add_argument("--quick", action="store_true", help="faults: a few of each, as the test suite does")
     parser.add_argument("--times", type=int, default=1, metavar="N", help="faults: N times as many (default: 1)")
     parser.add_argument(
-        "--out", default="", metavar="FILE", help="paper-tables: markdown file to write (default: print it)"
+        "--out", default="", metavar="FILE", help="paper-tables, bridge: markdown file (default: print it)"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 (default: cpu)")
     common.add_long(parser)
@@ -54,7 +61,7 @@ def run(options: Options) -> int:
     """Measure, with a progress bar, and print the figures or the tables."""
     if options.what == "faults":
         return _faults(options)
-    if options.what == "paper-tables" and (options.on or options.detach) and not options.out:
+    if options.what in PAGES and (options.on or options.detach) and not options.out:
         raise BadInput("Tables that are made elsewhere or later need a file.", "Name one with --out.")
     if options.on:
         return far_work(options)
@@ -63,7 +70,9 @@ def run(options: Options) -> int:
     arguments: Arguments = {"workbench": str(file), "device": options.device, "dtype": "float32"}
     if options.what == "controls":
         arguments |= {"only": options.only, "seed": options.seed, "scale": options.scale}
-    if options.what == "paper-tables":
+    if options.what in {"crossmodel", "bridge"}:
+        arguments |= {"map": options.map, "seed": options.seed, "scale": options.scale}
+    if options.what in PAGES:
         return _tables(options, arguments, file)
     kind = options.what if options.what in KINDS else "pocket"
     return run_work(options, f"evaluate {kind}", arguments, folder=file.parent)
@@ -96,8 +105,8 @@ def _tables(options: Options, arguments: Arguments, file: Path) -> int:
             raise BadInput(f"There is no folder {out.parent}.", "Make it, or name another file.")
         arguments |= {"out": str(out)}
         if options.out:
-            return run_work(options, "evaluate paper-tables", arguments, folder=file.parent)
-        worked = cast(Worked, do("evaluate paper-tables", arguments, folder=file.parent).result)
+            return run_work(options, f"evaluate {options.what}", arguments, folder=file.parent)
+        worked = cast(Worked, do(f"evaluate {options.what}", arguments, folder=file.parent).result)
         if options.json:
             print_worked(worked, json=options.json)
         else:
