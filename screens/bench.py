@@ -99,8 +99,7 @@ class BenchScreen(BenchKeys):
 
     def open_text(self, prompt: str) -> None:
         """Open a prompt, or read the source of an expression (`= ...`)."""
-        if written.is_expression(prompt):
-            self.written.read(prompt)
+        if self.written.took(prompt):
             return
         prompt = written.literal(prompt)
         book = self.app.book

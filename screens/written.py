@@ -49,6 +49,12 @@ class Written:
         head = line[: len(line) - len(line[1:].lstrip())]
         return tuple(head + found for found in expressions.complete(line[len(head) :], Names.of(self.bench.app.book)))
 
+    def took(self, line: str) -> bool:
+        """Read a line that is an expression; return whether it is one."""
+        if is_expression(line):
+            self.read(line)
+        return is_expression(line)
+
     def read(self, line: str) -> None:
         """Read an expression: open its first prompt, then put the source under the panes; say what is wrong with it."""
         entry = self.bench.prompt_bar.input

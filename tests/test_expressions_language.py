@@ -66,6 +66,10 @@ def test_any_line_is_a_source_or_a_sentence_with_its_place(line: str) -> None:
     assert repr(parse(show(source))) == repr(source)
 
 
+def one(latent: int) -> Weighted:
+    return Weighted(1.0, Decoder("l3", latent))
+
+
 A, B = Prompted("text", "A", 8), Prompted("other", "A", 8)
 
 
@@ -83,7 +87,7 @@ A, B = Prompted("text", "A", 8), Prompted("other", "A", 8)
         ("mean(L3)", Mean("", 3)),
         ("random(A:L3, seed=1)", Random("A", 3, 1)),
         ('ablate(A:"text"@-1/L8, l3#12, l3#40)', Ablated(A, "l3", (12, 40))),
-        ("0.5 * (l3#1 + l3#2)", Sum((Weighted(0.5, Sum((Weighted(1.0, Decoder("l3", 1)), Weighted(1.0, Decoder("l3", 2))))),))),
+        ("0.5 * (l3#1 + l3#2)", Sum((Weighted(0.5, Sum((one(1), one(2)))),))),
         ("l3#1-l3#2-l3#3", Sum(tuple(Weighted(w, Decoder("l3", i)) for w, i in ((1.0, 1), (-1.0, 2), (-1.0, 3))))),
         ('file("x.safetensors", "key", 3)', Stored("x.safetensors", "key", 3)),
         ('file("x.npy", 3, A:L8)', Stored("x.npy", "", 3, "A", 8)),

@@ -124,7 +124,7 @@ def add_place(parser: argparse.ArgumentParser) -> None:
         type=checked(targets.parse_source),
         action="append",
         metavar="EXPR",
-        help="any source instead of a prompt: 'A:\"text\"@-1/L3 - A:\"other\"@-1/L3', l3#12, ... (docs/sources.md)",
+        help='any source instead of a prompt: \'A:"text"@-1/L3 - A:"other"@-1/L3\', l3#12, ... (docs/sources.md)',
     )
 
 

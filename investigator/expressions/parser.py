@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
-from typing import NamedTuple
+from collections.abc import Callable
 
 from investigator.expressions.lexer import Lexeme
 from investigator.expressions.reading import Reading
+from investigator.expressions.sums import Term, summed
 from investigator.sources import (
     DEEPEST,
     MOST_PARTS,
     Ablated,
     Decoder,
-    Difference,
     Mapped,
     Mean,
     Prompted,
@@ -21,21 +20,11 @@ from investigator.sources import (
     Residual,
     Source,
     Stored,
-    Sum,
-    Weighted,
     size,
 )
 
 FUNCTIONS = ("mean", "random", "ablate", "file", "map")
 _FACTOR = 'Write a text such as "text"@-1/L3, a latent such as l3#12, or mean(L3).'
-
-
-class Term(NamedTuple):
-    """One term of a sum, and whether its weight was written."""
-
-    weight: float
-    source: Source
-    weighted: bool
 
 
 def parse(text: str) -> Source:
@@ -70,7 +59,7 @@ class _Parser(Reading):
             if len(terms) > MOST_PARTS:
                 raise self.fail(f"A source has at most {MOST_PARTS} parts", "Leave some out.")
         self.depth -= 1
-        return self.checked(_sum(terms), start)
+        return self.checked(summed(terms), start)
 
     def checked(self, source: Source, start: int) -> Source:
         """Return a source that is not too large."""
@@ -226,9 +215,8 @@ class _Parser(Reading):
     def random(self) -> Source:
         """Read `random(L3, seed=1)`."""
         subject, layer = self.where()
-        if self.is_option():
-            return Random(subject, layer, self.option("seed"))
-        return Random(subject, layer, self.option("seed") if self.took(",") else 0)
+        seeded = self.is_option() or self.took(",")
+        return Random(subject, layer, self.option("seed") if seeded else 0)
 
     def is_option(self) -> bool:
         """Whether `name=` comes next."""
@@ -260,11 +248,11 @@ class _Parser(Reading):
 
     def file(self) -> Source:
         """Read `file("x.safetensors", "key", 3, L3)`; all but the path may be left out."""
-        path = self.string("path", 'Write it as file("x.safetensors", "key", 3).')
+        path = self.path()
         key, row, subject, layer = "", 0, "", -1
         if self.is_mark(",") and self.is_kind("text", ahead=1):
             self.take()
-            key = self.string("key", "Write a tensor's name in double quotes.")
+            key = self.take().value
         if self.is_mark(",") and (self.is_kind("number", ahead=1) or self.is_mark("-", ahead=1)):
             self.take()
             row = self.whole("row")
@@ -272,10 +260,10 @@ class _Parser(Reading):
             subject, layer = self.where()
         return Stored(path, key, row, subject, layer)
 
-    def string(self, what: str, mend: str) -> str:
-        """Read a text in quotes."""
+    def path(self) -> str:
+        """Read a path in quotes."""
         if not self.is_kind("text"):
-            raise self.fail(f"Here the {what} is missing", mend)
+            raise self.fail("Here the path is missing", 'Write it as file("x.safetensors", "key", 3).')
         return self.take().value
 
     def map(self) -> Source:
@@ -288,16 +276,3 @@ class _Parser(Reading):
             self.named_option("wash")
             wash = self.signed("weight")
         return Mapped(source, name, wash)
-
-
-def _sum(terms: Collection[Term]) -> Source:
-    several = list(terms)
-    if len(several) == 1 and several[0].weight == 1 and not several[0].weighted:
-        return several[0].source
-    if (
-        len(several) == 2
-        and [term.weight for term in several] == [1, -1]
-        and not any(term.weighted for term in several)
-    ):
-        return Difference(several[0].source, several[1].source)
-    return Sum(tuple(Weighted(term.weight, term.source) for term in several))
