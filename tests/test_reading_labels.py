@@ -17,7 +17,7 @@ from backends.engine.training.reading.check import auroc, check_labels
 from backends.engine.training.reading.choice import choose_shown, near_misses, silent_alike, unshown_firings
 from backends.engine.training.reading.material import SHOWN, UNSHOWN, Material, draw_counts, load_material
 from backends.engine.training.reading.merge import run_read_labels
-from backends.engine.training.reading.quoted import clues, holds
+from backends.engine.training.reading.quoted import Seen, rule_of
 from backends.engine.training.reading.replies import read_replies, tidy
 from backends.engine.training.reading.sheets import run_label_sheets, telling_latents
 from backends.engine.training.recipe import Recipe, load_recipe
@@ -65,7 +65,8 @@ def _latent(material: Material) -> int:
 def test_shown_and_kept_back_places_are_of_other_documents(material: Material) -> None:
     latent, documents = _latent(material), material.firings.passages.documents
     shown = choose_shown(material, latent, near_misses(material)[latent], tops=8, misses=4)
-    kept = unshown_firings(material, latent, 12)
+    kept, values = unshown_firings(material, latent, 12)
+    assert (values > 0).all() and len(values) == len(kept)
     assert material.fires(latent, shown.top).all() and material.fires(latent, shown.weaker).all()
     assert material.fires(latent, kept).all()
     for silent in (shown.alike, shown.near):
@@ -80,7 +81,7 @@ def test_shown_and_kept_back_places_are_of_other_documents(material: Material) -
 
 def test_silent_places_have_the_token_of_the_firing_ones(material: Material) -> None:
     latent, tokens = _latent(material), material.firings.passages.tokens
-    firing = unshown_firings(material, latent, 12)
+    firing, _ = unshown_firings(material, latent, 12)
     silent = silent_alike(material, latent, firing, UNSHOWN, 6, seed=1)
     assert set(tokens[silent.rows, silent.positions]) <= set(tokens[firing.rows, firing.positions])
 
@@ -146,42 +147,60 @@ def test_what_cannot_be_used_is_refused_with_its_reason(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("label", "word", "text", "held"),
+    ("label", "before", "token", "word", "held"),
     [
-        ('the word "dog"', "Dog", "a Dog", True),
-        ('the word "dog"', "dogs", "two dogs", False),
-        ('words that end in "ing"', "running", "was running", True),
-        ('the suffix "-ing"', "sing", "to sing", True),
-        ('words that begin with "un"', "until", "not until", True),
-        ('the beginning "un-"', "run", "a run", False),
-        ('nouns after "in the"', "house", "was in the house", True),
-        ('nouns after "in the"', "the", "was in the", False),
-        ('"the" after "of"', "house", "the hall of house", False),
-        ('"the" after "of"', "the", "the hall of the", True),
-        ('the space before a year, as in "March 25, 1947"', "march", "in March", False),
-        ("the phrase 'as well as'", "as", "cats as well as", True),
-        ("'he' or 'she' speaking", "she", "then she", True),
-        ("the dog's owner and the cat's", "s", "dog's", False),
+        ('the word "dog"', "a", " Dog", "Dog", True),
+        ('the word "dog"', "two", " dogs", "dogs", False),
+        ('words that end in "ing"', "was", " running", "running", True),
+        ('the suffix "-ing"', "to s", "ing", "sing", True),
+        ('"as" and "atas" endings, as in "datasets"', "d", "atas", "datasets", True),
+        ('words that begin with "un"', "not", " until", "until", True),
+        ('the beginning "un-"', "a", " run", "run", False),
+        ('"dis" and "vis" opening words, as in "disable"', "to", " dis", "disable", True),
+        ('"c" opening a verb', "to", " c", "crawl", True),
+        ('"t" inside scientific words', "pro", "t", "protein", True),
+        ('the piece after "l", as in "blooming"', "a bl", "oom", "blooming", True),
+        ('nouns after "in the"', "was in the", " house", "house", True),
+        ('nouns after "in the"', "was in the ho", "use", "house", True),
+        ('nouns after "in the"', "was in", " the", "the", False),
+        ('"the" after "of"', "the hall of", " house", "house", False),
+        ('"the" after "of"', "the hall of", " the", "the", True),
+        ('the space before a year, as in "March 25, 1947"', "in", " March", "March", False),
+        ('the space before a year, as in "March 25, 1947"', "in May", " ", "1947", True),
+        ("the phrase 'as well as'", "cats as well", " as", "as", True),
+        ("'he' or 'she' speaking", "then", " she", "she", True),
+        ("line breaks after a paragraph", "the end.", "\n\n", "\n", True),
+        ("line breaks after a comma", "the end", ",", ",", False),
+        ("commas in lists", "pork", ",", ",", True),
+        ("the last digit of a result", "is 4", "8", "48", True),
     ],
 )
-def test_what_a_label_quotes_is_looked_for_where_it_says(label: str, word: str, text: str, held: bool) -> None:
-    assert holds(clues(label), word, text) is held
+def test_what_a_label_says_of_spelling_is_looked_for_where_it_says(
+    label: str, before: str, token: str, word: str, held: bool
+) -> None:
+    rule = rule_of(label)
+    assert rule is not None and rule(Seen(token, word, before)) is held
 
 
-def test_what_follows_a_place_is_no_clue() -> None:
-    assert clues('the article before "house"') == [] and clues("any noun") == []
+@pytest.mark.parametrize(
+    "label", ['the article before "house"', "any noun", "the dog's owner and the cat's", "numbered"]
+)
+def test_what_follows_a_place_and_ideas_are_no_rule(label: str) -> None:
+    assert rule_of(label) is None
 
 
 def test_auroc_is_that_of_scikit_learn() -> None:
     draw = np.random.default_rng(0)
     firing, silent = draw.integers(0, 5, 40) / 5 + 0.2, draw.integers(0, 5, 70) / 5
-    expected = roc_auc_score([1] * 40 + [0] * 70, np.concatenate([firing, silent]))
-    assert auroc(firing, silent) == pytest.approx(expected)
+    weights = draw.random(40).astype(np.float32)
+    every, counts = np.concatenate([firing, silent]), np.concatenate([weights, np.ones(70)])
+    expected = roc_auc_score([1] * 40 + [0] * 70, every, sample_weight=counts)
+    assert auroc(firing, silent, weights) == pytest.approx(expected)
 
 
 def test_a_label_that_names_the_word_scores_and_one_that_does_not_is_at_chance(material: Material) -> None:
     latent = _latent(material)
-    firing = unshown_firings(material, latent, 20)
+    firing, _ = unshown_firings(material, latent, 20)
     words = [material.word(row, position) for row, position in zip(firing.rows, firing.positions, strict=True)]
     word = max(set(words), key=words.count)
     true = dict(check_labels(material, {latent: f'the word "{word}"'}, Letters()))[latent]

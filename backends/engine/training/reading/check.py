@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from backends.engine.embedding import Embedder, Vectors
 from backends.engine.training.reading.choice import silent_alike, unshown_firings
-from backends.engine.training.reading.excerpts import plain
+from backends.engine.training.reading.excerpts import plain, seen
 from backends.engine.training.reading.material import UNSHOWN, Material, Places
-from backends.engine.training.reading.quoted import clues, holds
+from backends.engine.training.reading.quoted import Seen, rule_of
 from backends.engine.training.statistics import sample_places
 
 _FIRING, _ALIKE, _ANYWHERE = 20, 10, 80
@@ -21,14 +21,14 @@ _LATENTS_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class Check:
-    """Numbers between 0 and 1, 0.5 by chance; `rule` is None where the label quotes nothing that can be checked."""
+    """Numbers between 0 and 1, 0.5 by chance; firing places count by their activation."""
 
     auroc: float
     """By the embedder: firing places against places drawn anywhere."""
     alike: float | None
     """The same against silent places with the same token; None where there are none."""
     rule: float | None
-    """Balanced accuracy of what the label quotes, against places drawn anywhere."""
+    """Balanced accuracy of what the label quotes or names, against places drawn anywhere; None where it does not."""
     firing: int
     """How many firing places were looked at."""
 
@@ -38,11 +38,11 @@ class Check:
         return max(self.auroc, self.rule or 0.0)
 
 
-def auroc(firing: NDArray[np.float64], silent: NDArray[np.float64]) -> float:
-    """The chance that a firing place's value is above a silent one's, ties counted half."""
+def auroc(firing: NDArray[np.float64], silent: NDArray[np.float64], weights: NDArray[np.float32]) -> float:
+    """The chance that a firing place, drawn by weight, has a value above a silent one's; ties count half."""
     ordered = np.sort(silent)
     below = np.searchsorted(ordered, firing, side="left") + np.searchsorted(ordered, firing, side="right")
-    return float(below.mean() / (2 * len(silent)))
+    return float(np.average(below, weights=weights) / (2 * len(silent)))
 
 
 @dataclass(frozen=True)
@@ -50,17 +50,19 @@ class Looked:
     """Places with their words and texts."""
 
     places: Places
-    words: list[str]
+    weights: NDArray[np.float32]
+    seen: list[Seen]
     texts: list[tuple[str, ...]]
     """The word and the longer spans of each place."""
 
 
-def look(material: Material, places: Places) -> Looked:
-    """Read what stands at some places."""
+def look(material: Material, places: Places, weights: NDArray[np.float32] | None = None) -> Looked:
+    """Read what stands at some places, which count alike where no weights are given."""
     pairs = list(zip(places.rows.tolist(), places.positions.tolist(), strict=True))
-    words = [material.word(row, position) for row, position in pairs]
+    found = [seen(material, row, position, max(_SPANS)) for row, position in pairs]
     spans = [tuple(plain(material, row, position, span) for span in _SPANS) for row, position in pairs]
-    return Looked(places, words, [(word, *texts) for word, texts in zip(words, spans, strict=True)])
+    texts = [(one.word, *more) for one, more in zip(found, spans, strict=True)]
+    return Looked(places, np.ones(len(places), np.float32) if weights is None else weights, found, texts)
 
 
 def anywhere(material: Material) -> Looked:
@@ -87,9 +89,9 @@ def check_labels(material: Material, labels: dict[int, str], embedder: Embedder)
 
 
 def _looked(material: Material, latent: int) -> tuple[Looked, Looked]:
-    firing = unshown_firings(material, latent, _FIRING)
+    firing, activations = unshown_firings(material, latent, _FIRING)
     alike = silent_alike(material, latent, firing, UNSHOWN, _ALIKE, material.seed)
-    return look(material, firing), look(material, alike)
+    return look(material, firing, activations), look(material, alike)
 
 
 def _check(
@@ -97,20 +99,12 @@ def _check(
 ) -> Check | None:
     if not len(near[0]) or not len(far):
         return None
-    quoted = clues(label)
-    rule = None
-    if quoted:
-        met, elsewhere = (_share(label, looked) for looked in (firing, base))
-        rule = 0.5 * (met + 1.0 - elsewhere)
-    alike = auroc(near[0], near[1]) if len(near[1]) else None
-    return Check(auroc(near[0], far), alike, rule, len(near[0]))
-
-
-def _share(label: str, looked: Looked) -> float:
-    """Share of the places that meet what a label quotes."""
-    quoted = clues(label)
-    met = [holds(quoted, word, texts[-1]) for word, texts in zip(looked.words, looked.texts, strict=True)]
-    return float(np.mean(met))
+    met, rule = rule_of(label), None
+    if met is not None:
+        held, elsewhere = (np.array([met(one) for one in looked.seen], dtype=np.float64) for looked in (firing, base))
+        rule = float(0.5 * (np.average(held, weights=firing.weights) + 1.0 - elsewhere.mean()))
+    alike = auroc(near[0], near[1], firing.weights) if len(near[1]) else None
+    return Check(auroc(near[0], far, firing.weights), alike, rule, len(near[0]))
 
 
 def _vectors(embedder: Embedder, looked: Looked) -> Vectors:

@@ -127,12 +127,16 @@ def _at_quantiles(
     return np.array(found, dtype=np.int64)
 
 
-def unshown_firings(material: Material, latent: int, count: int) -> Places:
-    """At most `count` firings of documents that were not shown: a third the strongest, the others at random."""
+def unshown_firings(material: Material, latent: int, count: int) -> tuple[Places, NDArray[np.float32]]:
+    """At most `count` firings of documents that were not shown, with their activations.
+
+    A third are the strongest, the others are drawn at random.
+    """
     places, values = _in_half(material, latent, UNSHOWN)
     order = np.argsort(-values, kind="stable")
     strongest = distinct(material, places, order[: 20 * count].tolist(), count // 3)
     rest = np.setdiff1d(order, strongest)
     drawn = np.random.default_rng([material.seed, latent]).permutation(rest)[: 20 * count]
     others = distinct(material, places, drawn.tolist(), count - len(strongest))
-    return places.some(np.array([*strongest, *others], dtype=np.int64))
+    chosen = np.array([*strongest, *others], dtype=np.int64)
+    return places.some(chosen), values[chosen]

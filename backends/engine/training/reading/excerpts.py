@@ -1,6 +1,7 @@
 """One line of text for a place: what stands before it, and the token marked; the model had read no further."""
 
 from backends.engine.training.reading.material import Material, Places
+from backends.engine.training.reading.quoted import Seen
 
 _TOKENS_BACK = 48
 # A word's remaining pieces, at most; the model had not read them, but a person must see which word it is.
@@ -41,6 +42,14 @@ def plain(material: Material, row: int, position: int, tokens: int) -> str:
     ids = material.firings.passages.tokens[row, max(1, position + 1 - tokens) : position + 1].tolist()
     text: str = material.tokenizer.decode(ids)
     return text + (_rest_of_word(material, row, position) if text[-1:].isalpha() else "")
+
+
+def seen(material: Material, row: int, position: int, tokens: int) -> Seen:
+    """The token at a place, its whole word, and so many tokens before it."""
+    ids = material.firings.passages.tokens[row]
+    before: str = material.tokenizer.decode(ids[max(1, position - tokens) : position].tolist())
+    token: str = material.tokenizer.decode([int(ids[position])])
+    return Seen(token, material.word(row, position), before)
 
 
 def excerpts(material: Material, places: Places, characters: int) -> list[str]:
