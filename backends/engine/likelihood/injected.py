@@ -39,7 +39,8 @@ class Injection:
         if self.norm == "raw":
             return vectors * self.scale if self.operation == "add" else vectors
         unit = vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(_LEAST_NORM)
-        return unit * self.scale if self.norm == "fixed" else unit
+        scaled: Tensor = unit * self.scale if self.norm == "fixed" else unit
+        return scaled
 
     def at(self, here: Tensor, vectors: Tensor) -> Tensor:
         """Return what stands at the places afterwards, `[B, n, d]` float32; `here` is what stood there."""
@@ -75,7 +76,8 @@ class Injected:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Sources, slots and width, as a soft prompt's."""
-        return len(self.vectors), *self.embeds.shape  # type: ignore[return-value]
+        slots, width = self.embeds.shape
+        return len(self.vectors), slots, width
 
     def __getitem__(self, key: Any) -> Injected:
         """Return some of the sources: a slice, a mask or indices."""

@@ -198,7 +198,8 @@ def _adapter(engine: WorkbenchEngine, entry: ReaderEntry, folder: Path, sidecar:
         raise WorkbenchError(
             f"The reconstructor in {folder} cannot be put on {subject.name}: {error}", _AGAIN
         ) from error
-    return Subject(subject.name, adapted.base_model.model.eval().requires_grad_(False), subject.tokenizer)
+    inner: Any = adapted.base_model.model
+    return Subject(subject.name, inner.eval().requires_grad_(False), subject.tokenizer)
 
 
 def _lora_file(

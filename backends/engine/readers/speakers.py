@@ -72,7 +72,8 @@ def _adapted(name: str, base: Subject, folder: Path) -> Subject:
             f"The adapter of {name} in {folder} cannot be put on its base: {str(error).strip().splitlines()[0]}",
             "Name the model that it was trained on as `base`, or give another adapter.",
         ) from error
-    inner = adapted.base_model.model.eval().requires_grad_(False)
+    inner: Any = adapted.base_model.model
+    inner.eval().requires_grad_(False)
     prints = fingerprints.of_text(f"{base.fingerprint} {fingerprints.of_folder(folder)}")
     return Subject(base.name, inner, _tokenizer(base, folder), revision=base.revision, fingerprint=prints)
 
