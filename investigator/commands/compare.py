@@ -61,7 +61,7 @@ def run(options: Options) -> int:
             options.wash,
             tuple(options.reader or ()),
             options.own,
-            methods,  # type: ignore[arg-type]
+            methods,
             options.samples,
             options.temperature,
             options.top_p,

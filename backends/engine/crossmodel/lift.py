@@ -26,7 +26,7 @@ class Lift(NamedTuple):
     """(1 + #shuffled pairings with at least this mean) / (1 + n), one-sided."""
     wilcoxon: float
     """Of the lifts against 0, one-sided; 1 where all are 0."""
-    count: int
+    pairs: int
 
 
 def cosines(left: NDArray[np.float32], right: NDArray[np.float32]) -> Floats:
@@ -64,7 +64,7 @@ def _shuffled(table: Floats, random: np.random.Generator, draws: int) -> float:
     rows = np.arange(count)
     found = np.trace(table)
     higher = sum(float(table[rows, random.permutation(count)].sum()) >= found - 1e-12 for _ in range(draws))
-    return (1 + higher) / (1 + draws)
+    return float((1 + higher) / (1 + draws))
 
 
 def _wilcoxon(values: Floats) -> float:

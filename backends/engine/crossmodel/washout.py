@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from backends.engine import fingerprints
@@ -37,7 +36,8 @@ def read_sentences(file: Path | None = None) -> tuple[str, ...]:
 
 def unit(vectors: Tensor) -> Tensor:
     """Return vectors `[.., d]` at length 1; zero stays zero."""
-    return vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(_SMALLEST)
+    found: Tensor = vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(_SMALLEST)
+    return found
 
 
 def backgrounds(subject: Subject, sentences: Sequence[str]) -> Iterator[int | Tensor]:
@@ -67,5 +67,5 @@ def washed(direction: Tensor, background: Tensor, weight: float) -> Tensor:
     """
     if weight == 0:
         return direction
-    mixed: Tensor = unit((1 - weight) * unit(direction) + weight * background)
-    return torch.as_tensor(mixed * direction.norm())
+    mixed: Tensor = unit((1 - weight) * unit(direction) + weight * background) * direction.norm()
+    return mixed

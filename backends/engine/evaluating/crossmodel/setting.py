@@ -69,7 +69,8 @@ def _taken(reader: Reader, directions: Tensor, mean: Tensor) -> Tensor:
     """Put directions on the mean for readers that take it off; others read a direction alone, at the mean's length."""
     if isinstance(reader, SoftPromptReader):
         return mean + directions
-    return directions / directions.norm(dim=-1, keepdim=True).clamp_min(1e-12) * mean.norm()
+    bare: Tensor = directions / directions.norm(dim=-1, keepdim=True).clamp_min(1e-12) * mean.norm()
+    return bare
 
 
 def setting_of(engine: WorkbenchEngine, name: str, *, seed: int, scale: float) -> Setting:
