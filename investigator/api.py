@@ -235,7 +235,7 @@ class Investigator:
         """Let the readers of a second model say what a source of the first one holds, through a linear map.
 
         wash: weight of the second model's background (0: none). others: other sources behind lift and p. What a column
-        or a control is says `docs/bridge.md`.
+        or a control is says `docs/two-models.md`.
         """
         verb = Compare(
             source, map, wash, tuple(readers), own, tuple(methods),
