@@ -131,6 +131,16 @@ def test_long_work_goes_on_over_a_cut_link_and_is_remembered(
     assert main(["work", "attach", "index-corpus", "--on", "far", "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["figures"] == figures
     assert main(["work", "cancel", "index-corpus", "--on", "far"]) == 2
+    text.write_text("\n\n".join(f"Whale {i} surfaced beside the old harbour in Lisbon." for i in range(30_000)))
+    words[words.index(str(out))] = str(tmp_path / "other")
+    capfd.readouterr()
+    assert main([*words, "--detach", "--json"]) == 0
+    begun = json.loads(capfd.readouterr().out)["work"]
+    assert main(["work", "cancel", begun, "--on", "far"]) == 0
+    assert main(["work", "attach", begun, "--on", "far"]) == 130
+    for left in ([], ["--detach"]):
+        assert main(["train", "sae", "--corpus", "/no/such", "--out", str(out), "--on", "far", *left]) == 2
+        assert "There is no folder /no/such to train from." in capfd.readouterr().err
 
 
 def test_a_connection_that_the_user_keeps_is_shared(far: Loopback, own_home: Path) -> None:
