@@ -154,7 +154,9 @@ def test_help_shows_the_keys_in_force() -> None:
 def test_every_action_can_be_called_and_has_a_sentence() -> None:
     from screens.app import InvestigatorApp
     from screens.corpus import CorpusScreen
+    from screens.crossmodel import CrossModelScreen
     from screens.hypotheses import HypothesesScreen
+    from screens.intervene import InterveneScreen
     from screens.notebook import NotebookScreen
     from screens.widgets.pareto_plot import ParetoPlot
 
@@ -164,6 +166,8 @@ def test_every_action_can_be_called_and_has_a_sentence() -> None:
         "plot": (ParetoPlot,),
         "hypotheses": (HypothesesScreen,),
         "corpus": (CorpusScreen,),
+        "crossmodel": (CrossModelScreen,),
+        "intervene": (InterveneScreen,),
         "feature": (FeatureScreen,),
         "notebook": (NotebookScreen,),
     }

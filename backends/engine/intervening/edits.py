@@ -39,8 +39,8 @@ class Ablate:
     def delta(self, hidden: Tensor) -> Tensor:
         """Return what takes the latents away."""
         activations = self._sae.encode(hidden.float().cpu())[..., self._latents].float().cpu()
-        taken: Tensor = activations @ self._rows
-        return -self._dose * taken
+        taken: Tensor = self._dose * (activations @ self._rows)
+        return -taken
 
 
 class RandomTwins:
@@ -53,7 +53,8 @@ class RandomTwins:
     def delta(self, hidden: Tensor) -> Tensor:
         """Return the random directions, scaled."""
         lengths = self._edit.delta(hidden).float().norm(dim=-1, keepdim=True)
-        return lengths * self._directions[:, None]
+        scaled: Tensor = lengths * self._directions[:, None]
+        return scaled
 
 
 def unit_directions(count: int, width: int, seed: int) -> Tensor:
