@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from statistics import mean
 from typing import TYPE_CHECKING
 
-from investigator.commands.faults.ground import Ground, answered, asked, local, tokens_of
+from investigator.commands.faults.ground import LINGER, Ground, answered, asked, local, tokens_of
 from investigator.commands.faults.loopback import ROOT
 from investigator.records import Figure
 from investigator.sources import Residual
@@ -62,7 +62,7 @@ async def _soak(at: Ground) -> list[Figure]:
     early, late = max(1, at.counts.soak // 10), at.counts.soak
     words = [at.workbench, str(early), str(late), str(at.home / "soak.db")]
     command = [sys.executable, "-P", "-m", "investigator.commands.faults.soaking", *words]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "INVESTIGATOR_BACKEND_LINGER": str(LINGER)}
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from types import ModuleType
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
 from investigator.commands.faults import crowd, kills, lies, links, strings, writers
 from investigator.commands.faults.ground import LINGER, Counts, Ground, Note, ground
 from investigator.records import Figure
 from investigator.settings import Settings
 
-PARTS: tuple[ModuleType, ...] = (links, kills, writers, lies, strings, crowd)
-"""Modules whose `measure` makes faults and returns figures."""
+Measure = Callable[[Ground], Coroutine[Any, Any, list[Figure]]]
+
+
+async def _cuts_and_kills(at: Ground) -> list[Figure]:
+    """Both at once: a cut link mostly waits, and a killed backend mostly loads."""
+    found = await asyncio.gather(links.cuts(at), kills.measure(at))
+    return [figure for several in found for figure in several]
+
+
+PARTS: dict[str, Measure] = {
+    "overhead": links.overhead,
+    "links_and_kills": _cuts_and_kills,
+    "writers": writers.measure,
+    "lies": lies.measure,
+    "strings": strings.measure,
+    "crowd": crowd.measure,
+}
+"""What makes faults and returns figures, by name."""
 _GRACE = 10.0
 """Seconds beyond their linger in which the run's backends must have ended."""
 
@@ -23,21 +38,13 @@ _GRACE = 10.0
 def figures(workbench: str, settings: Settings, counts: Counts, seed: int, note: Note) -> Iterator[Figure]:
     """Make every fault and yield the figures as they come, the tally of what must be nought last."""
     with ground(workbench, settings, counts, seed, note) as at:
-        for part in PARTS:
+        for name, measure in PARTS.items():
             start = time.monotonic()
-            yield from _measured(part.measure, at)
-            name = part.__name__.rpartition(".")[2]
+            yield from asyncio.run(measure(at))
             yield Figure(f"{name}_seconds", time.monotonic() - start, "s", compared_with=f"seed {seed}")
         at.note("waiting for the backends to leave")
         at.tally.orphans += _orphans(at)
         yield from at.tally.figures()
-
-
-def _measured(measure: Callable[[Ground], object], at: Ground) -> list[Figure]:
-    found = measure(at)
-    made = asyncio.run(found) if inspect.iscoroutine(found) else found
-    assert isinstance(made, list)
-    return made
 
 
 def _orphans(at: Ground) -> int:

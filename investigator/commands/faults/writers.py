@@ -34,7 +34,7 @@ for number in range(1_000_000):
 """
 
 
-def measure(at: Ground) -> list[Figure]:
+async def measure(at: Ground) -> list[Figure]:
     """Return `writer_kills`: kills after which all that was called saved is there, once, in a whole database."""
     chance, survived = at.random("writers"), 0
     database = at.home / "writers.db"
