@@ -23,7 +23,16 @@ from screens.commands import provider
 from screens.desk import Desk
 from screens.elsewhere import Elsewhere
 from screens.link import Connect, Link, Status
-from screens.messages import FindText, InterveneHere, OpenAnswer, OpenFeature, OpenHypothesis, OpenPrompt, TestText
+from screens.messages import (
+    FindText,
+    InterveneHere,
+    OpenAnswer,
+    OpenFeature,
+    OpenHypothesis,
+    OpenPrompt,
+    ShowComparison,
+    TestText,
+)
 from screens.returning import Returning
 from screens.work import Asker, Work
 
@@ -247,6 +256,10 @@ class InvestigatorApp(App[None]):
     async def on_find_text(self, message: FindText) -> None:
         """Look for a sentence in the corpus, from any screen."""
         await self._to("corpus", message, FindText(message.text, message.saved))
+
+    async def on_show_comparison(self, message: ShowComparison) -> None:
+        """Show a saved comparison, from any screen."""
+        await self._to("crossmodel", message, ShowComparison(message.saved))
 
     async def on_test_text(self, message: TestText) -> None:
         """Test a sentence at the cursor's place, from any screen."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from textual import events, on
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -11,21 +12,22 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
+from investigator import expressions
 from investigator.provenance import MapSummary
 from investigator.records import Compared, ComparedRow
-from investigator.sources import Decoder, Residual, leaves
+from investigator.sources import Decoder, Residual, leaves, residuals
 from investigator.wire import Compare
 from screens import crossmodel_draw, crossmodel_words
-from screens.bench_place import Place
+from screens.bench_place import Place, place_of
 from screens.crossmodel_keys import REST, CrossModelKeys
 from screens.crossmodel_words import COLUMNS
-from screens.messages import WorkChanged
+from screens.messages import ShowComparison, WorkChanged
 from screens.saying import say
 from screens.widgets.layer_bar import LayerBar
 from screens.widgets.reading_table import ReadingTable
 from screens.widgets.row_table import RowTable
 from screens.widgets.token_strip import TokenStrip
-from screens.work import Work
+from screens.work import Work, saved_work
 
 PRIORITY = 3
 
@@ -182,6 +184,26 @@ class CrossModelScreen(CrossModelKeys):
                 drawn = [row.reading("own") for row in self.rows if row.method == "drawn"]
                 self.app.desk.drew(self.asked.source, [text for one in drawn if one for text in one.texts])
             self.redraw()
+
+    def on_show_comparison(self, message: ShowComparison) -> None:
+        """Show a comparison that was saved, at its own place; nothing is asked."""
+        message.stop()
+        saved = message.saved
+        asked = saved.question
+        if not isinstance(asked, Compare):
+            return
+        read = residuals(asked.source)
+        if saved.strip is not None and read:
+            place = place_of(saved.strip, read[0], self.app.book)
+            self.app.desk.place = place if place.source == asked.source else self._typed(place, asked)
+        elif self.place is not None:
+            self.app.desk.place = self._typed(self.place, asked)
+        self.wash, self.controls, self.seed, self.map_name = asked.wash, asked.controls, asked.seed, asked.map
+        self.asked, self.work = self.place, saved_work(saved, self)
+        self.redraw()
+
+    def _typed(self, place: Place, asked: Compare) -> Place:
+        return replace(place, given=asked.source, expression=expressions.show(asked.source))
 
     # Drawing.
 

@@ -60,6 +60,14 @@ class TestText(Message):
         self.text = text
 
 
+class ShowComparison(Message):
+    """Show a saved comparison of two models exactly as it was."""
+
+    def __init__(self, saved: SavedAnswer) -> None:
+        super().__init__()
+        self.saved = saved
+
+
 class FindText(Message):
     """Look for a sentence in the corpus; what was found before stands in `saved`."""
 

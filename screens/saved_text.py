@@ -12,7 +12,7 @@ from investigator.records import Feature
 from investigator.sources import Residual
 from investigator.tables import Table, marked, tables_of
 from investigator.text import inert, one_line
-from investigator.wire import Contrast, Find, Intervene, Test
+from investigator.wire import Compare, Contrast, Find, Intervene, Test
 from screens import feature_text
 from screens.changes import Change
 from screens.why import provenance_lines
@@ -56,6 +56,8 @@ def _asked(saved: SavedAnswer) -> str:
             return f"{one_line(saved.question.left, 30)} against {one_line(saved.question.right, 30)}"
         case Find():
             return one_line(saved.question.text, 60)
+        case Compare():
+            return f"through {one_line(saved.question.map, 40)}"
         case Intervene():
             verb = saved.question
             return one_line(Change(verb.ablate, verb.sae, verb.add).words, 60)

@@ -2,79 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import pytest
 from bench_pilot import NARROW, TINY, WIDE, bench, line, press, text, until
-from judged_backend import JudgedBackend
+from two_models import TwoModels
 
-from fake_backend import PROVENANCE, SAE_LAYER, place, score, tag
 from investigator import wire
 from investigator.errors import BadInput
-from investigator.provenance import MapSummary, SubjectSummary
-from investigator.records import Compared, ComparedRow, MapFacts, Reading
 from investigator.sources import Decoder
-from investigator.wire import Accepted, Compare, Event, Finished, Handshake, Partial, Progress, Verb
+from investigator.wire import Compare
 from screens.crossmodel import CrossModelScreen
 from sessions import open_store
 
 SIZES = pytest.mark.parametrize("size", [WIDE, NARROW])
-MAPS = (
-    MapSummary("to-gpt2", "ridge", "pocket", SAE_LAYER, "pocket-gpt2", 2, 0.83),
-    MapSummary("few", "procrustes", "pocket", SAE_LAYER, "pocket-gpt2", 3, 0.41, "underdetermined"),
-)
 HOSTILE = "[bold red]towns[/] \x1b]0;owned\x07 by the sea | ports"
-
-
-class TwoModels(JudgedBackend):
-    """Compares through two maps; what the washed column says names its weight."""
-
-    maps: tuple[MapSummary, ...] = MAPS
-    first = "names of cities"
-
-    async def handshake(self, *, wait: bool = False) -> Handshake:
-        """Return a workbench with a second model and maps."""
-        hands = await super().handshake(wait=wait)
-        if hands.workbench is None:
-            return hands
-        second = SubjectSummary("pocket-gpt2", "gpt2", 3_000_000, 5, 48, 128, 2)
-        subjects = (*hands.workbench.subjects, second)
-        book = msgspec.structs.replace(hands.workbench, subjects=subjects, maps=self.maps)
-        return msgspec.structs.replace(hands, workbench=book)
-
-    def _events(self, verb: Verb) -> Iterator[Event]:
-        if not isinstance(verb, Compare) or tag(verb) in self.fail:
-            yield from super()._events(verb)
-            return
-        yield Accepted(verb, PROVENANCE)
-        yield Progress(2, 8, "l2el-gpt2: mapped, drawn")
-        yield Partial((self._row(verb, "drawn", streamed=True),))  # type: ignore[call-arg, arg-type]
-        rows = tuple(self._row(verb, method) for method in verb.methods)  # type: ignore[arg-type]
-        facts = MapFacts(verb.map, "ridge", "pocket", 3, "pocket-gpt2", 2, 1200, 100.0, 0.83, 0.71, 0.4, -0.1)
-        yield Finished(Compared(facts, verb.wash, "mapper-3", "all-MiniLM-L6-v2", verb.others, rows))  # type: ignore[arg-type]
-
-    def _row(self, verb: Any, *given: Any, streamed: bool = False) -> Any:
-        if isinstance(verb, wire.Test):
-            return super()._row(verb, *given)
-        (method,) = given
-        scores = (score(-0.9, 1.4), score(-1.1, 0.3))
-        at = place(verb.source)
-        own = Reading("own", (self.first, f"{method} at {at}"), scores)
-        if streamed:
-            return ComparedRow("l2el-gpt2", method, (own, Reading("native"), Reading("mapped"), Reading("washed")))
-        native = Reading("native", note="A direction has no text, so pocket-gpt2 has nothing of its own to read.")
-        if not isinstance(verb.source, Decoder):
-            native = Reading("native", ("names of towns",), scores[:1], 0.7, 0.2, 1 / 9)
-        mapped = Reading("mapped", ("names of places",), scores[:1], 0.62, 0.14, 2 / 9)
-        washed = Reading("washed", (f"towns on the sea, w {verb.wash:.1f}",), scores[:1], 0.71, 0.18, 1 / 9)
-        controls = (
-            Reading("permuted map", ("words in a title",), scores[:1], 0.4, 0.01, 5 / 9),
-            Reading("own again", ("names of cities",), scores[:1], 0.95, 0.5, 1 / 9),
-        )
-        readings = (own, native, mapped, washed)
-        return ComparedRow("l2el-gpt2", method, readings, controls if verb.controls else ())
 
 
 def screen(pilot: Any) -> CrossModelScreen:
@@ -278,3 +220,19 @@ async def test_a_tiny_window_shows_one_sentence() -> None:
     async with bench(TwoModels(), TINY, settle=False) as pilot:
         await press(pilot, "X")
         await shows(pilot, "Too small")
+
+
+async def test_a_saved_comparison_is_shown_again_from_the_notebook_and_nothing_is_asked(tmp_path: Any) -> None:
+    store, backend = open_store(tmp_path / "sessions.db"), TwoModels()
+    async with bench(backend, store=store) as pilot:
+        await press(pilot, "X", "plus")
+        await compared(pilot)
+        await press(pilot, "s")
+        await until(pilot, lambda: bool(store.findings()))
+    later = TwoModels()
+    async with bench(later, store=store) as pilot:
+        await press(pilot, "N")
+        await shows(pilot, "through to-gpt2")
+        await press(pilot, "enter")
+        await shows(pilot, "[crossmodel]", "towns on the sea, w 0.6", "washout 0.6", "agree .71")
+        assert later.verbs("compare") == []
