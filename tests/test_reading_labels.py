@@ -160,6 +160,7 @@ def test_what_cannot_be_used_is_refused_with_its_reason(tmp_path: Path) -> None:
         ('"c" opening a verb', "to", " c", "crawl", True),
         ('"t" inside scientific words', "pro", "t", "protein", True),
         ('the piece after "l", as in "blooming"', "a bl", "oom", "blooming", True),
+        ('the piece after "l", as in "blooming" and "bloated"', "a bl", "oom", "blooming", True),
         ('nouns after "in the"', "was in the", " house", "house", True),
         ('nouns after "in the"', "was in the ho", "use", "house", True),
         ('nouns after "in the"', "was in", " the", "the", False),
@@ -183,7 +184,14 @@ def test_what_a_label_says_of_spelling_is_looked_for_where_it_says(
 
 
 @pytest.mark.parametrize(
-    "label", ['the article before "house"', "any noun", "the dog's owner and the cat's", "numbered"]
+    "label",
+    [
+        'the article before "house"',
+        'pieces, as in "Youth" and "width"',
+        "any noun",
+        "the dog's owner and the cat's",
+        "numbered",
+    ],
 )
 def test_what_follows_a_place_and_ideas_are_no_rule(label: str) -> None:
     assert rule_of(label) is None

@@ -12,7 +12,8 @@ _LOOKED_AT = 32
 _ENDING = re.compile(r"\b(end|ends|ending|endings|suffix|final)\b[^\"“”']*$")
 _BEGINNING = re.compile(r"\b(begin|begins|beginning|start|starts|starting|prefix|initial)\b[^\"“”']*$")
 _AFTER = re.compile(r"\b(after|following|follows|follow|preceded by)\b[^\"“”']*$")
-_UNREAD = re.compile(r"\b(before|precedes|preceding|followed by|as in|e\.g\.|such as in|like in)\b[^\"“”']*$")
+_UNREAD = re.compile(r"\b(before|precedes|preceding|followed by)\b[^\"“”']*$")
+_EXAMPLES = re.compile(r"\b(?:as|like) in\b|\be\.g\.")
 _ENDS_THEN = re.compile(r"^[^\"“”']{0,6}\b(ending|endings|closing|at the end)\b")
 _BEGINS_THEN = re.compile(r"^[^\"“”']{0,6}\b(opening|beginning|starting|at the start)\b")
 
@@ -42,7 +43,8 @@ class Clue:
 
 
 def clues(label: str) -> list[Clue]:
-    """What a label quotes; a quotation of what follows the place, which the model had not read, is left out."""
+    """What a label quotes, but for its examples ("as in") and what follows the place, which the model had not read."""
+    label = _EXAMPLES.split(label, maxsplit=1)[0]
     found = []
     for match in _QUOTED.finditer(label):
         text = (match[1] or match[2]).strip().lower()
