@@ -1,7 +1,9 @@
 """Train a verbalizer (AV): the subject with adapters writes what an activation holds, in the NLA format.
 
-The activation takes the place of the marker's embedding, at a fixed length (formats.md, section 1.4); the answer is
-`<explanation>`, a text, `</explanation>`.
+The activation takes the marker's place in the residual stream just below the layer it is of, as it is, where the
+subject reads it before any training (SelfIE); the sidecar says so under `injection`. In place of the embedding, as
+released NLAs have it, 1,100 examples taught the format and nothing of the activation. The answer is `<explanation>`, a
+text, `</explanation>`.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ NAME = "verbalizer"
 RECONSTRUCTOR = "reconstructor"
 MARKER = "<|pad|>"
 """A token of pocket's tokenizer that no text holds."""
-_PROMPT = f"<concept>{MARKER}</concept><|describe|>"
+_PROMPT = f"{MARKER}<|describe|>"
 _PROMPTS = {"av": _PROMPT.replace(MARKER, "{injection_char}"), "ar": "<text>{explanation}</text> <summary>"}
 _OPENING, _CLOSING = "<explanation>\n", "\n</explanation>"
 _BETAS = (0.9, 0.98)
@@ -45,7 +47,7 @@ def sidecar_of(recipe: Recipe, folders: Folders, subject: Subject, role: str) ->
     prompt = subject.tokenizer(_PROMPT)["input_ids"]
     at = prompt.index(subject.tokenizer.convert_tokens_to_ids(MARKER))
     summary = subject.encode_plain(_PROMPTS["ar"].split("{explanation}")[1])
-    scale = round(subject.embedding_norm, 4) if role == "av" else None
+    scale = "raw" if role == "av" else None
     return {
         "kind": "nla_model",
         "schema_version": 2,
@@ -65,8 +67,12 @@ def sidecar_of(recipe: Recipe, folders: Folders, subject: Subject, role: str) ->
         "prompt_templates": _PROMPTS,
         "critic": {"extraction_layer_index": recipe.sae.layer},
         "extraction_layer_index": recipe.sae.layer,
-        **({"injection": {"site": "embedding", "operation": "replace", "norm": "fixed"}} if role == "av" else {}),
+        **({"injection": _injection(recipe.sae.layer)} if role == "av" else {}),
     }
+
+
+def _injection(layer: int) -> dict[str, str | int]:
+    return {"site": "block_in", "block": max(layer - 1, 0), "operation": "replace", "norm": "raw"}
 
 
 def spec_from(sidecar: dict[str, Any]) -> InjectionSpec:
@@ -78,7 +84,7 @@ def spec_from(sidecar: dict[str, Any]) -> InjectionSpec:
             "prompt": _PROMPTS["av"].replace("{injection_char}", "{marker}"),
             "marker": tokens["injection_char"],
             "marker_id": tokens["injection_token_id"],
-            "scale": sidecar["extraction"]["injection_scale"],
+            **sidecar["injection"],
         },
         SIDECAR,
     )
@@ -127,7 +133,8 @@ def open_speech(recipe: Recipe, folders: Folders, *, device: str, dtype: str) ->
     prompt = prompt_of(NAME, spec, subject, recipe.sae.layer)
     with torch.no_grad():
         embeds = subject.embed(torch.tensor(prompt.ids)).clone()
-    return Speech(model, subject, prompt, Injection("replace", "fixed", spec.scale, "embedding", None), embeds, dtype)
+    injection = Injection("replace", "raw", 1.0, "block_in", subject.blocks[spec.block])
+    return Speech(model, subject, prompt, injection, embeds, dtype)
 
 
 def run_verbalizer(recipe: Recipe, folders: Folders, *, device: str = "cpu", dtype: str = "float32") -> Stage:
