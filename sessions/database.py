@@ -25,6 +25,10 @@ CHECKED_BYTES = 32 * 2**20
 """A file up to this size is checked for damage whenever it is opened."""
 
 
+CACHE_KIB = 400
+"""Page cache of a connection, in KiB; SQLite's own 2 MiB, twice, fill up over days and speed nothing up here."""
+
+
 class Damaged(sqlite3.DatabaseError):
     """The file is a database whose pages do not fit together."""
 
@@ -82,6 +86,7 @@ def connect(path: Path, busy: float) -> Database:
 def _prepared(connection: sqlite3.Connection, path: Path) -> Database:
     connection.execute("PRAGMA journal_mode = wal")
     connection.execute("PRAGMA synchronous = full")  # an answer that was said to be saved survives a power cut
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     _check(connection, path)
     db = wrap(connection)
     _refuse_newer(db, path)
