@@ -237,6 +237,9 @@ class Asker:
             self._lose(work, Disconnected("The backend stopped answering in the middle of this.", "It is asked again."))
 
     def _store(self, verb: Verb, answer: Answer) -> None:
+        # A ranking's estimates are thousands of rows, its result fifty; what replaced them need not be kept with it.
+        if rows := getattr(answer.result, "rows", ()):
+            answer.rows = {f"{type(row).__name__}:{row.key}": row for row in rows}
         self._stored[msgspec.json.encode(verb)] = answer
         while len(self._stored) > STORED:
             self._stored.popitem(last=False)
