@@ -66,7 +66,7 @@ class StaticEmbedder:
                 if encoding.ids:
                     found[row] = self._table[encoding.ids].mean(0)
         norms = np.linalg.norm(found, axis=1, keepdims=True)
-        return found / np.where(norms > 0, norms, 1.0).astype(np.float32)
+        return np.divide(found, np.where(norms > 0, norms, 1.0), dtype=np.float32)
 
 
 class MiniLM:

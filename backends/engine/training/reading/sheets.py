@@ -1,6 +1,6 @@
 """Reading sheets: for each latent what it fires on, strongly and weakly, and what looks alike and leaves it silent."""
 
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -78,16 +78,17 @@ def peak_words(material: Material, latent: int) -> list[tuple[str, float]]:
     own = material.latents.of(latent)
     numbers = material.fields.word[material.latents.rows[own], material.latents.positions[own]]
     values = material.latents.activations[own]
-    totals: Counter[str] = Counter()
+    totals: dict[str, float] = defaultdict(float)
     for number, value in zip(*_summed(numbers, values), strict=True):
         totals[material.fields.words.texts[number].lower() if number >= 0 else ""] += value
     whole = max(float(values.sum()), 1e-9)
-    return [(word, value / whole) for word, value in totals.most_common(_WORDS)]
+    return [(word, value / whole) for word, value in sorted(totals.items(), key=lambda pair: -pair[1])[:_WORDS]]
 
 
 def _summed(numbers: NDArray[np.int32], values: NDArray[np.float32]) -> tuple[list[int], list[float]]:
     distinct, places = np.unique(numbers, return_inverse=True)
-    return distinct.tolist(), np.bincount(places, weights=values).tolist()
+    sums: list[float] = np.bincount(places, weights=values).tolist()
+    return distinct.tolist(), sums
 
 
 def block(material: Material, latent: int, near: Places, rules: dict[int, str]) -> str:
