@@ -54,7 +54,7 @@ def measure_labels_ratio(
     opened = _reader(engine, reader)
     prepared = prepared_labels(engine, opened)
     vectors = engine.parts.layer_statistics(opened.subject.name).background[opened.layer, :sources]
-    soft, other = opened.soft(vectors), plain(opened.subject)
+    soft, other = opened.soft_prompts(vectors), plain(opened.subject)
     some = sorted(prepared.ids, key=len)[:: max(1, len(prepared.ids) // _TRIED)]
     batch = best_batch(lambda rows: loop_scores(other, soft[0], some, rows))
     rounds = [_round((opened.subject, other), one, prepared, batch, slice_seconds) for one in soft]

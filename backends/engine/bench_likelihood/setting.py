@@ -58,7 +58,7 @@ class Setting:
     def soft(self, source: int) -> Tensor:
         """Return one background position's soft prompt `[1, slots, d]`."""
         place = source % len(self.background)
-        return self.reader.soft(self.background[place : place + 1])
+        return self.reader.soft_prompts(self.background[place : place + 1])
 
     def table(self, source: int) -> Tensor:
         """Return a source's full ranking, made now where it was not before."""

@@ -41,7 +41,7 @@ def measure(engine: WorkbenchEngine, *, count: int = SENTENCES) -> Iterator[Figu
     vectors = here.background[
         torch.randint(len(here.background), (_SHARE,), generator=torch.Generator().manual_seed(0))
     ]
-    soft = here.reader.soft(vectors)
+    soft = here.reader.soft_prompts(vectors)
     chosen = _sentences(here, count)
     batch = best_batch(lambda rows: loop_sources(here.other, soft[:_TRIED], chosen[0], rows))
     rounds = [_round(here, soft, ids, batch) for ids in chosen]

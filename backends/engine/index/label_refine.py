@@ -63,7 +63,7 @@ class Refiner:
         scale = torch.cat([_RIDGE**-0.5 * torch.ones(dense.shape[1]), _TOKEN_RIDGE**-0.5 * torch.ones(len(tokens))])
         weights = scale * _solved(torch.cat([dense, table], dim=1) * scale, missed)
         width = self._features.shape[1]
-        moving, still, constant, words = weights.split([width, self._directions.shape[1], 1, len(tokens)])
+        moving, still, constant, words = torch.split(weights, [width, self._directions.shape[1], 1, len(tokens)])
         correction = self._features @ moving + self._directions @ still + self._words.sums(tokens, words) + constant
         self.estimate = torch.where(self._known, self._gaps, self._prior + correction)
 

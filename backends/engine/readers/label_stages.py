@@ -21,6 +21,7 @@ from backends.engine.index.label_card import AGAIN, Recall
 from backends.engine.index.label_index import LabelIndex, index_of, is_open
 from backends.engine.index.label_search import rescore
 from backends.engine.likelihood import Top, tokens_a_step, top_k
+from backends.engine.likelihood.injected import Prompts
 from backends.engine.readers import label_means
 from backends.engine.readers.backgrounds import PART, background_of, filled
 from backends.engine.readers.label_table import Ints, LabelTable, Stage
@@ -120,7 +121,7 @@ class Ranking:
 
     # Stages
 
-    def stages(self, soft: torch.Tensor) -> Iterator[Event | None]:
+    def stages(self, soft: Prompts) -> Iterator[Event | None]:
         """Go through the stages under one soft prompt `[1, slots, d]`."""
         self.open_index()
         if self.trouble:
@@ -190,7 +191,7 @@ class Ranking:
             for place, text in zip(places, ids, strict=True):
                 self.table.take_background(int(self.prepared.valid[place]), background.scores(text, PART))
 
-    def _all(self, soft: torch.Tensor) -> Iterator[Event | None]:
+    def _all(self, soft: Prompts) -> Iterator[Event | None]:
         for done in score_prepared(self.reader.speaker, soft, self.prepared):
             self.table.take(done.texts.numpy(), done.scores[0].numpy())
             self._note(done.note)
@@ -198,7 +199,7 @@ class Ranking:
             yield None
         self._stage, self._recall = "exact", None
 
-    def _rescored(self, index: LabelIndex, soft: torch.Tensor) -> Iterator[Event | None]:
+    def _rescored(self, index: LabelIndex, soft: Prompts) -> Iterator[Event | None]:
         by_score = self.verb.order == "score"
         recall = index.card.score if by_score else index.card.gap
         refiner = index.refiner(self.reader, self._input(), soft, by_score=by_score)
@@ -221,7 +222,7 @@ class Ranking:
     def _candidates(self, recall: Recall) -> int:
         return min(len(self.prepared.ids), max(recall.candidates, self.verb.limit))
 
-    def _proven(self, soft: torch.Tensor) -> Iterator[Event | None]:
+    def _proven(self, soft: Prompts) -> Iterator[Event | None]:
         """Prove the best rows, where these are the best of all by score or gap; score everything otherwise."""
         if self.verb.order == "activation" or self.verb.filter.strip():
             yield from self._all(soft)

@@ -59,6 +59,13 @@ class Reader(ABC):
     def soft(self, vectors: Tensor) -> Prompts:
         """Return what stands before a text that is scored, for sources `[B, d]`; not finite where a source is not."""
 
+    def soft_prompts(self, vectors: Tensor) -> Tensor:
+        """Return soft prompts `[B, slots, d]` of sources `[B, d]`; raise BadInput where the reader speaks without."""
+        found = self.soft(vectors)
+        if not isinstance(found, Tensor):
+            raise BadInput(f"The reader {self.name} has no soft prompt.", "Name a reader of kind soft_prompt.")
+        return found
+
     def start(self, vectors: Tensor) -> Prompts:
         """Return what stands before a text that is drawn, for sources `[B, d]`."""
         return self.soft(vectors)

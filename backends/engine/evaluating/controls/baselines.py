@@ -41,9 +41,9 @@ def by_prior(bench: ControlBench) -> Floats:
 
     reader = bench.reader
     if reader.mapper.card.form == "paper":
-        soft = reader.soft(layer_mean(bench.engine, reader)[None])
+        soft = reader.soft_prompts(layer_mean(bench.engine, reader)[None])
     else:
-        soft = reader.soft(bench.panels.background.vectors).mean(0, keepdim=True)
+        soft = reader.soft_prompts(bench.panels.background.vectors).mean(0, keepdim=True)
     found = np.full(len(bench.prepared.texts), np.nan)
     for done in score_many(reader.subject, soft, bench.prepared.plan):
         found[bench.prepared.valid[done.texts].numpy()] = done.scores[0].numpy()
