@@ -200,6 +200,7 @@ class Ranking:
         self._stage, self._recall = "exact", None
 
     def _rescored(self, index: LabelIndex, soft: Prompts) -> Iterator[Event | None]:
+        assert isinstance(soft, torch.Tensor), "only soft-prompt readers have an index"
         by_score = self.verb.order == "score"
         recall = index.card.score if by_score else index.card.gap
         refiner = index.refiner(self.reader, self._input(), soft, by_score=by_score)
