@@ -80,11 +80,15 @@ def test_every_column_is_the_plain_question_that_it_stands_for(engine: Any, answ
     here = engine.parts.subject("tiny").decode(at.token_ids[: at.position + 1])
     there = next(n for n in range(len(ids)) if len(other.decode(ids[: n + 1])) >= len(here))
     assert texts(row, "own") == drawn(engine, at, "mapper")
-    assert texts(row, "native") == drawn(engine, Residual("other", ids, 1, there), "there")
-    assert texts(row, "mapped") == drawn(engine, Mapped(at, "there"), "there")
-    assert texts(row, "washed") == drawn(engine, Mapped(at, "there", 0.5), "there")
-    assert texts(row, "mean") == drawn(engine, Mean("other", 1), "there")
-    assert texts(row, "permuted map") == drawn(engine, Mapped(at, "there/permuted"), "there")
+    for column, read in (
+        ("native", Residual("other", ids, 1, there)),
+        ("mapped", Mapped(at, "there")),
+        ("washed", Mapped(at, "there", 0.5)),
+        ("mean", Mean("other", 1)),
+        ("permuted map", Mapped(at, "there/permuted")),
+    ):
+        # Drawn with another seed than model A's texts, which must not agree by common random numbers.
+        assert texts(row, column) == drawn(engine, read, "there", seed=7919), column
     assert texts(row, "own again") == drawn(engine, at, "mapper", seed=1)
 
 
@@ -204,7 +208,7 @@ def test_a_reader_that_fails_leaves_the_other_columns(engine: Any, monkeypatch: 
             raise BadInput("The washed source is bad.", "Do something.")
         return plain(engine, verb)
 
-    resolved, _ = engine.resolve(Compare(source(engine), methods=("drawn",), **HOW))
+    resolved, _ = engine.resolve(Compare(source(engine), wash=0.37, methods=("drawn",), **HOW))
     monkeypatch.setattr(explain, "resolve", failing)
     *_, last = engine.run(resolved)
     row = last.result.rows[0]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 
 from investigator import settings, workbench
 from investigator.commands.common import Options
 from investigator.commands.work import Arguments, run_work
 from investigator.errors import BadInput
+from investigator.text import inert
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -57,4 +59,14 @@ def run(options: Options, out: Path) -> int:
         "dtype": "" if options.dtype == "auto" else options.dtype,
     }
     files = tuple(str(Path(file).expanduser().absolute()) for file in options.files)
-    return run_work(options, "train map", arguments, folder=out, files=files)
+    code = run_work(options, "train map", arguments, folder=out, files=files)
+    if not (options.json or options.detach or options.events):
+        _show(out, options.all_pairs)
+    return code
+
+
+def _show(out: Path, pairs: bool) -> None:
+    """Print the pages beside the map: figures, penalties swept, all pairs."""
+    for name in ("map.md", *(("pairs.md",) if pairs else ())):
+        with contextlib.suppress(OSError):
+            print("\n".join(map(inert, (out / name).read_text(encoding="utf-8").splitlines())))

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from backends.engine.engine import WorkbenchEngine
 
 _CEILING = "own again"
+_THERE = 7919
+"""Added to the seed where model B draws."""
+
+
+def there_seed(verb: Compare) -> Compare:
+    """Return the question with model B's seed: texts drawn with common random numbers agree whatever they are about."""
+    return msgspec.structs.replace(verb, seed=(verb.seed + _THERE) % 2**63)
 
 
 class Comparison:
@@ -107,7 +114,8 @@ class Comparison:
 
     def _hear(self, method: str, reader: str, column: str, source: Source) -> Iterator[Event | None]:
         yield Progress(self.done, self.total, f"{reader}: {column}, {method}")
-        self.heard[method, reader, column] = yield from hear(self.engine, source, reader, method, self.verb)
+        verb = self.verb if reader == self.verb.own else there_seed(self.verb)
+        self.heard[method, reader, column] = yield from hear(self.engine, source, reader, method, verb)
         self.done += 1
 
     def _others(self, method: str) -> Generator[Event | None, None, list[Heard]]:

@@ -160,10 +160,7 @@ def _figures(made: LinearMap) -> Iterator[Figure]:
 
 def _said(made: LinearMap, out: Path) -> str:
     card = made.card
-    note = f"{page.underdetermined(card)}\n" if card.underdetermined else ""
+    note = f"{page.underdetermined(card)} " if card.underdetermined else ""
     name = f"{card.source.subject}-to-{card.target.subject}"
-    pairs = "\n" + (out / "pairs.md").read_text(encoding="utf-8") if (out / "pairs.md").is_file() else ""
-    return (
-        f"{note}The map lies in {out}; its figures in {out / 'map.md'}.{pairs}\n"
-        f'To use it, add to the workbench:\n[maps.{name}]\npath = "{out}"'
-    )
+    table = f'[maps.{name}] with path = "{out}"'
+    return f"{note}The map lies in {out}, its figures in map.md there. To use it, add to the workbench: {table}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -85,10 +86,10 @@ def hear(at: Setting, heard: Heard, backs: tuple[Tensor, Tensor], weight: float,
     random = washout.unit(torch.randn(directions.shape, generator=generator)) * directions.norm(dim=-1, keepdim=True)
     arrived = at.map.linear(directions)
     here = {
-        "own": (directions, seed),
-        "own again": (directions, seed + 1_000_003),
-        "own washed": (_washed(directions, backs[0], weight), seed),
-        "random own": (random, seed),
+        "own": directions,
+        "own again": directions,
+        "own washed": _washed(directions, backs[0], weight),
+        "random own": random,
     }
     there = {
         "mapped": arrived,
@@ -96,8 +97,8 @@ def hear(at: Setting, heard: Heard, backs: tuple[Tensor, Tensor], weight: float,
         "random": at.map.linear(random),
         "permuted": directions @ at.map.permuted.T,
     }
-    for name, (vectors, draw) in here.items():
-        yield from _say(heard, name, at.own, at.at_own(vectors), draw)
+    for name, vectors in here.items():
+        yield from _say(heard, name, at.own, at.at_own(vectors), seed)
     for name, vectors in there.items():
         yield from _say(heard, name, at.there, at.at_there(vectors), seed)
     yield from _say(heard, "label read", at.there, _label_words(at), seed)
@@ -114,8 +115,16 @@ def _label_words(at: Setting) -> Tensor:
     return torch.stack([subject.capture(subject.encode(at.label(one)))[layer, -1] for one in at.tested])
 
 
+def own_seed(seed: int, name: str) -> int:
+    """Return a condition's own seed: common random numbers alone make texts agree.
+
+    Measured between two copies of one model with the same seed: a lift of +0.22 where another seed gives +0.07.
+    """
+    return seed * 1_000_003 + zlib.crc32(name.encode())
+
+
 def _say(heard: Heard, name: str, reader: Reader, vectors: Tensor, seed: int) -> Iterator[Progress]:
-    for step in speak(reader, vectors, seed=seed):
+    for step in speak(reader, vectors, seed=own_seed(seed, name)):
         if isinstance(step, int):
             yield Progress(step, len(vectors), f"{reader.name}: {name}")
         else:

@@ -8,7 +8,7 @@ import numpy as np
 
 from backends.engine.crossmodel import maps
 from backends.engine.crossmodel.card import MapCard
-from backends.engine.evaluating.crossmodel.conditions import Heard
+from backends.engine.evaluating.crossmodel.conditions import Heard, own_seed
 from backends.engine.evaluating.crossmodel.figures import gain
 from backends.engine.evaluating.crossmodel.setting import Setting
 from backends.engine.evaluating.crossmodel.speaking import speak
@@ -32,7 +32,7 @@ def others(at: Setting, heard: Heard, seed: int) -> Iterator[Progress | Figure]:
             continue
         mean = at.engine.parts.layer_statistics(reader.subject.name).mean[reader.layer]
         arrived = mean + maps.open_map(at.engine, name).linear(directions)
-        for step in speak(reader, arrived, seed=seed):
+        for step in speak(reader, arrived, seed=own_seed(seed, name)):
             if isinstance(step, int):
                 yield Progress(step, len(arrived), f"{reader.name}: {name}")
             else:
@@ -83,7 +83,7 @@ def _back(at: Setting, heard: Heard, name: str, seed: int) -> Iterator[Progress 
         "back permuted": directions @ at.map.permuted.T @ back.permuted.T,
     }
     for way, vectors in ways.items():
-        for step in speak(at.own, at.at_own(vectors), seed=seed):
+        for step in speak(at.own, at.at_own(vectors), seed=own_seed(seed, way)):
             if isinstance(step, int):
                 yield Progress(step, len(vectors), f"{at.own.name}: {way}")
             else:

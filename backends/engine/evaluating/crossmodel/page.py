@@ -66,7 +66,11 @@ def _head(found: Evaluation) -> str:
             "45 of a Matryoshka SAE, picked",
             f"{len(at.tested)} of {markdown(at.sae)}, drawn; {at.unseen} with labels that entered no training",
         ),
-        ("texts", "one each, sampled", "four each, sampled; cosines are means over all pairs"),
+        (
+            "texts",
+            "one each, sampled",
+            "four each, sampled at temperature 0.7 with a seed a condition; cosines are means over all pairs",
+        ),
         ("embedder", "all-MiniLM-L6-v2", markdown(found.heard.embedder.name)),
         ("washout weight", "not told", f"{found.weight:g}, chosen on {len(at.tuned)} other directions"),
     )

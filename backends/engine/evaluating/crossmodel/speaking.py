@@ -13,6 +13,8 @@ from backends.engine.sampling import draw
 
 SAMPLES = 4
 """Texts a vector: their mean embedding gives the expected cosine of single texts, with a quarter of its variance."""
+TEMPERATURE, TOP_P = 0.7, 0.9
+"""As verbalizers are usually asked (Neuronpedia's client of natural language autoencoders)."""
 _ROWS = 256
 """Texts drawn in one batch."""
 _LONGEST = 48
@@ -21,7 +23,7 @@ Texts = list[tuple[str, ...]]
 
 
 def speak(reader: Reader, vectors: Tensor, *, seed: int, samples: int = SAMPLES) -> Iterator[int | Texts]:
-    """Yield how many vectors are read, then the texts of each of `[n, d]`; temperature 1, top-p 0.9."""
+    """Yield how many vectors are read, then the texts of each of `[n, d]`."""
     found: Texts = []
     step = max(1, _ROWS // samples)
     for start in range(0, len(vectors), step):
@@ -40,8 +42,8 @@ def _batch(reader: Reader, rows: Tensor, seed: int) -> list[str]:
         reader.speaker,
         prefix,
         samples=len(rows),
-        temperature=1.0,
-        top_p=0.9,
+        temperature=TEMPERATURE,
+        top_p=TOP_P,
         max_tokens=min(reader.spec.max_tokens, _LONGEST),
         seed=seed,
         stops=reader.stops,
