@@ -19,7 +19,9 @@ from backends.engine.crossmodel import alignment, fitting, lift, page, pairs, wa
 from backends.engine.crossmodel.card import CARD, WEIGHTS, read_card
 from backends.engine.crossmodel.pooling import pool
 from backends.engine.crossmodel.sentences import Sentence, cut, from_files
+from backends.engine.doctor.checkup import check_workbench
 from investigator.errors import BadInput, WorkbenchError
+from investigator.settings import Settings
 from investigator.sources import Decoder, Difference, Mapped, Residual
 from investigator.wire import RankLabels
 
@@ -349,6 +351,16 @@ def test_a_map_of_another_model_is_told_apart(
     with pytest.raises(WorkbenchError, match=message):
         engine.resolve(RankLabels(Mapped(Decoder("L", 7), "there")))
     assert message.split(",")[0] in engine.summary().maps[0].note
+
+
+def test_the_doctor_says_what_a_map_is_worth_and_what_is_wrong_with_it(bench: tiny.Tiny, tmp_path: Path) -> None:
+    rows = {row.name: row for row in check_workbench(bench.file, Settings())}
+    assert rows["map there"].status == "ok"
+    assert "from L2 of tiny to L1 of other, held-out cosine 0.99 (mean predictor 0.90)" in rows["map there"].message
+    engine = broken(bench, tmp_path / "other-bytes", lambda card: card["target"].update({"fingerprint": "0123"}))
+    rows = {row.name: row for row in check_workbench(engine.file, Settings())}
+    assert rows["map there"].status == "error"
+    assert "another revision of other" in rows["map there"].message
 
 
 def test_a_map_to_a_model_that_the_workbench_lacks_is_told(bench: tiny.Tiny, tmp_path: Path) -> None:

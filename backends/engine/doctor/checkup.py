@@ -55,7 +55,15 @@ def _check_parts(found: Workbench, base: Path, settings: Settings) -> Checks:
         yield from guarded(
             f"reader {name}", partial(check_reader, name, reader, found, base, facts[reader.subject], settings.backend)
         )
+    for name in found.maps:
+        yield from guarded(f"map {name}", partial(_check_map, name, found, base, settings))
     yield from guarded("held-out documents", lambda: check_heldout(found.heldout, base))
+
+
+def _check_map(name: str, found: Workbench, base: Path, settings: Settings) -> Checks:
+    from backends.engine.doctor.maps import check_map
+
+    yield from check_map(name, found, base, settings)
 
 
 def _facts(found: Workbench, name: str, base: Path) -> SubjectFacts | None:
