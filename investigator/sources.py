@@ -111,6 +111,8 @@ class Mapped(msgspec.Struct, frozen=True, tag_field="kind", tag="mapped"):
     map: str
     wash: float = 0.0
     """Weight of the background that is mixed in: unit((1 - wash) d + wash b)."""
+    bare: bool = False
+    """Whether it arrives as a direction alone, at the layer's usual length, for readers that take no mean off."""
 
 
 Source = (

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 import tiny_pair
+import torch
 
 import tiny
 from backends.engine.crossmodel import agreeing, places
@@ -156,6 +157,17 @@ def test_a_direction_is_compared_with_other_latents_and_has_no_text_of_its_own(e
     others = places.others(engine, Decoder("L", 4), 5, 0)
     labels = engine.parts.labels("L")
     assert all(not set(labels.labels_of(4)) & set(labels.labels_of(one.latent)) for one in others)
+
+
+def test_readers_that_take_no_mean_off_get_directions_alone(engine: Any) -> None:
+    verb = Compare(Decoder("L", 4), readers=("patchscopes",), methods=("drawn",), **HOW)
+    row = l2el_tools.ask(engine, verb)[1].rows[0]
+    bare = Mapped(Decoder("L", 4), "there", bare=True)
+    assert texts(row, "mapped") == drawn(engine, bare, "patchscopes", seed=7919)
+    whole, mean = engine.vector(Mapped(Decoder("L", 4), "there")), engine.parts.layer_statistics("other").mean[1]
+    vector = engine.vector(bare)
+    assert float(vector.norm()) == pytest.approx(engine.parts.layer_statistics("other").norm(1), rel=1e-5)
+    assert torch.nn.functional.cosine_similarity(vector, whole - mean, dim=0) == pytest.approx(1.0)
 
 
 def test_without_washout_there_is_no_washed_column(engine: Any) -> None:

@@ -54,7 +54,7 @@ def make_other(folder: Path, seed: int = 3) -> Path:
     fast = save_tokenizer(folder)
     torch.manual_seed(seed)
     config = transformers.GPT2Config(
-        vocab_size=len(fast), n_embd=WIDTH, n_layer=LAYERS, n_head=4, n_positions=96, bos_token_id=0, eos_token_id=0
+        vocab_size=len(fast), n_embd=WIDTH, n_layer=LAYERS, n_head=4, n_positions=192, bos_token_id=0, eos_token_id=0
     )
     model = transformers.AutoModelForCausalLM.from_config(config)
     with torch.no_grad():

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from investigator import sources
 from investigator.errors import BadInput
-from investigator.sources import Ablated, Decoder, Difference, Source, Sum, Weighted
+from investigator.sources import Ablated, Decoder, Difference, Mapped, Source, Sum, Weighted
 
 if TYPE_CHECKING:
     from backends.engine.engine import WorkbenchEngine
@@ -87,7 +87,7 @@ def checked_latents(engine: WorkbenchEngine, sae: str, latents: tuple[int, ...])
 def holds(source: Source) -> float:
     """Return how often a source holds its layer's mean."""
     match source:
-        case Decoder():
+        case Decoder() | Mapped(bare=True):
             return 0.0
         case Difference():
             return holds(source.left) - holds(source.right)

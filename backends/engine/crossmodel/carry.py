@@ -15,7 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from backends.engine.crossmodel import maps
-from backends.engine.crossmodel.washout import washed
+from backends.engine.crossmodel.washout import unit, washed
 from investigator.errors import BadInput, WorkbenchError
 from investigator.sources import Decoder, Mapped, Source
 
@@ -61,9 +61,20 @@ def carried(engine: WorkbenchEngine, source: Mapped) -> Tensor:
 
 
 def vector(engine: WorkbenchEngine, source: Mapped) -> Tensor:
-    """Return a resolved mapped source's vector in the target model: its layer's mean plus what was carried."""
-    found = maps.open_map(engine, source.map)
-    return mean_of(engine, *place(engine, source), found.target_mean) + carried(engine, source)
+    """Return a resolved mapped source's vector in the target model: its layer's mean plus what was carried.
+
+    A bare one is the carried direction alone, at the mean length of the layer's activations.
+    """
+    found, arrived = maps.open_map(engine, source.map), carried(engine, source)
+    mean = mean_of(engine, *place(engine, source), found.target_mean)
+    return unit(arrived) * _length(engine, source, mean) if source.bare else mean + arrived
+
+
+def _length(engine: WorkbenchEngine, source: Mapped, mean: Tensor) -> float:
+    subject, layer = place(engine, source)
+    if not engine.workbench.subjects[subject].statistics:
+        return float(mean.norm())
+    return engine.parts.layer_statistics(subject).norm(layer)
 
 
 def beyond(engine: WorkbenchEngine, source: Source, mean: Tensor) -> Tensor:

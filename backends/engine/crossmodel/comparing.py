@@ -13,7 +13,7 @@ from backends.engine.crossmodel.agreeing import Judge, embedder_of, embedding_by
 from backends.engine.crossmodel.hearing import Heard, hear
 from investigator.errors import BadInput
 from investigator.records import Compared, ComparedRow, Reading
-from investigator.sources import Mapped, Mean, Random, Source, Sum, Weighted
+from investigator.sources import Decoder, Mapped, Mean, Random, Source, Sum, Weighted
 from investigator.wire import Compare, Event, Finished, Partial, Progress
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Comparison:
         self.total = len(verb.methods) * (1 + len(self.others)) + len(pairs) * len(columns)
         self.total += len(pairs) * len(controls) + ("drawn" in verb.methods if controls else 0)
         for method in verb.methods:
-            yield from self._hear(method, verb.own, "own", places.read_as(verb.source))
+            yield from self._hear(method, verb.own, "own", self._own_source(verb.source))
         for column in ("mapped", "washed", "native"):
             for method, reader in pairs if column in columns else ():
                 yield from self._hear(method, reader, column, columns[column])
@@ -115,15 +115,20 @@ class Comparison:
     def _hear(self, method: str, reader: str, column: str, source: Source) -> Iterator[Event | None]:
         yield Progress(self.done, self.total, f"{reader}: {column}, {method}")
         verb = self.verb if reader == self.verb.own else there_seed(self.verb)
+        if isinstance(source, Mapped) and isinstance(source.source, Decoder):
+            source = msgspec.structs.replace(source, bare=not places.centres(self.engine, reader))
         self.heard[method, reader, column] = yield from hear(self.engine, source, reader, method, verb)
         self.done += 1
+
+    def _own_source(self, source: Source) -> Source:
+        return places.read_as(source, centred=places.centres(self.engine, self.verb.own))
 
     def _others(self, method: str) -> Generator[Event | None, None, list[Heard]]:
         """Let model A's own reader say what the other sources hold."""
         verb, found = self.verb, list[Heard]()
         for at, source in enumerate(self.others, 1):
             yield Progress(self.done, self.total, f"{verb.own}: other source {at} of {len(self.others)}, {method}")
-            found.append((yield from hear(self.engine, places.read_as(source), verb.own, method, verb)))
+            found.append((yield from hear(self.engine, self._own_source(source), verb.own, method, verb)))
             self.done += 1
         return found
 
@@ -131,7 +136,7 @@ class Comparison:
         """Read the source once more with model A's own reader and another seed: the most that agreement can be."""
         verb = self.verb
         self.verb = msgspec.structs.replace(verb, seed=verb.seed + 1)
-        yield from self._hear("drawn", verb.own, _CEILING, places.read_as(verb.source))
+        yield from self._hear("drawn", verb.own, _CEILING, self._own_source(verb.source))
         self.verb = verb
 
     # Rows

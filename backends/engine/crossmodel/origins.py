@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from backends.engine import fingerprints
 from backends.engine.crossmodel import maps
 from backends.engine.crossmodel.card import CARD, WEIGHTS
-from backends.engine.readers.reader import open_reader
+from backends.engine.readers.weights import folder_of
 from investigator.provenance import Part
 from investigator.sources import Mapped, Source
 from investigator.wire import Compare, Verb
@@ -30,8 +30,18 @@ def parts(engine: WorkbenchEngine, verb: Verb, sources: tuple[Source, ...]) -> d
             found.setdefault(way, Part(subject.name, subject.fingerprint, subject.revision))
     if isinstance(verb, Compare):
         for role, reader in (("own reader", verb.own), *((f"reader {name}", name) for name in verb.readers)):
-            found[role] = Part(reader, open_reader(engine, reader).fingerprint)
+            found[role] = Part(reader, _reader(engine, reader))
     return found
+
+
+def _reader(engine: WorkbenchEngine, name: str) -> str:
+    """Return the fingerprint of a reader's files and of what its entry changes, without loading any weights."""
+    entry = engine.parts.reader_entry(name)
+    if not entry.path:
+        return fingerprints.of_text(f"{entry.kind} {sorted(entry.injection.items())}")
+    folder = folder_of(entry.path, entry.revision, engine.folder)
+    own = engine.parts.once("print", f"files of reader {name}", lambda: fingerprints.of(folder))
+    return own if not entry.injection else fingerprints.of_text(f"{own} {sorted(entry.injection.items())}")
 
 
 def _print(engine: WorkbenchEngine, name: str) -> str:

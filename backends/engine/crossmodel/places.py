@@ -26,9 +26,17 @@ class _Text(msgspec.Struct):
     text: str
 
 
-def read_as(source: Source) -> Source:
-    """Return a source as readers of its own model read it: a direction stands on the layer's mean."""
-    return Sum((Weighted(1.0, source),)) if isinstance(source, Decoder) else source
+def read_as(source: Source, *, centred: bool = True) -> Source:
+    """Return a source as readers of its own model read it: a direction stands on the mean for those that take it off.
+
+    A verbalizer, which reads a vector's direction and takes no mean off, gets a decoder row as it is.
+    """
+    return Sum((Weighted(1.0, source),)) if centred and isinstance(source, Decoder) else source
+
+
+def centres(engine: WorkbenchEngine, reader: str) -> bool:
+    """Return whether a reader takes the layer's mean off before it reads; soft-prompt readers alone do."""
+    return engine.parts.reader_entry(reader).kind == "soft_prompt"
 
 
 def native(engine: WorkbenchEngine, source: Source, subject: str, layer: int) -> Source:
