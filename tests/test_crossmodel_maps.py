@@ -356,7 +356,9 @@ def test_a_map_of_another_model_is_told_apart(
 def test_the_doctor_says_what_a_map_is_worth_and_what_is_wrong_with_it(bench: tiny.Tiny, tmp_path: Path) -> None:
     rows = {row.name: row for row in check_workbench(bench.file, Settings())}
     assert rows["map there"].status == "ok"
-    assert "from L2 of tiny to L1 of other, held-out cosine 0.99 (mean predictor 0.90)" in rows["map there"].message
+    worth = read_card(bench.folder / "map").worth
+    said = f"held-out cosine {worth.cosine:.2f} (mean predictor {worth.mean_cosine:.2f})"
+    assert f"from L2 of tiny to L1 of other, {said}" in rows["map there"].message
     engine = broken(bench, tmp_path / "other-bytes", lambda card: card["target"].update({"fingerprint": "0123"}))
     rows = {row.name: row for row in check_workbench(engine.file, Settings())}
     assert rows["map there"].status == "error"
