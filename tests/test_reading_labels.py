@@ -229,7 +229,7 @@ def test_read_labels_take_the_place_of_rules_and_old_readers_go(
 ) -> None:
     recipe, folders = parts
     embedder: Embedder = Letters()
-    monkeypatch.setattr(merge, "reference", lambda folder: embedder)
+    monkeypatch.setattr(merge, "checking_embedder", lambda folders: embedder)
     before = {int(row["index"]): row for row in read_lines(folders.labels(1))}
     for _ in mapper(given):
         pass

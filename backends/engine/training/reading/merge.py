@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.engine import labels as label_files
-from backends.engine.embedding import reference
+from backends.engine.embedding import Embedder, bundled, reference
 from backends.engine.training.blind import NAME as BLIND
 from backends.engine.training.dictionary import load_dictionary
 from backends.engine.training.folders import Folders, read_lines, write_json, write_lines
@@ -40,7 +40,7 @@ def run_read_labels(recipe: Recipe, folders: Folders, files: tuple[Path, ...], *
     rules = rule_rows(folders, layer)
     replies, refused = read_replies(files, recipe.sae.latents, load_dictionary(corpus).offensive)
     material = load_material(recipe, folders, layer)
-    embedder = reference(embedder_folder(folders))
+    embedder = checking_embedder(folders)
     checks: dict[int, Check | None] = {}
     for latent, check in check_labels(material, {one.latent: one.label for one in replies.values()}, embedder):
         checks[latent] = check
@@ -59,9 +59,13 @@ def run_read_labels(recipe: Recipe, folders: Folders, files: tuple[Path, ...], *
     yield Progress(1, 1, "labels merged; `train mapper` makes the readers again", figures)
 
 
-def embedder_folder(folders: Folders) -> Path:
-    """Where the workbench's own embedder is."""
-    return (folders.shared or folders.root) / "embedder"
+def checking_embedder(folders: Folders) -> Embedder:
+    """The workbench's own embedder, where it is trained, else MiniLM; raises WorkbenchError where there is neither.
+
+    A check of 3,600 labels embeds some 200,000 texts: seconds for the one, an hour for the other on two cores.
+    """
+    own = (folders.shared or folders.root) / "embedder"
+    return bundled(own) if own.exists() else reference(None)
 
 
 def rule_rows(folders: Folders, layer: int) -> list[Row]:
