@@ -64,8 +64,8 @@ class Recorder:
         self._hand_over(question, answer, None)
 
     def save(self, question: Question, answer: Answer) -> None:
-        """Store an answer that was folded elsewhere; returns at once."""
-        self._hand_over(question, answer, None)
+        """Store an answer that was folded elsewhere; returns at once, and says it is saved where a loop runs."""
+        self._hand_over(question, answer, _running_loop())
 
     def _hand_over(self, question: Question, answer: Answer, loop: asyncio.AbstractEventLoop | None) -> None:
         if answer.cancelled is not None and not answer.rows:
@@ -119,3 +119,10 @@ class Recorder:
         self._writer.shutdown(wait=True)
         if self._timer is not None:
             self._timer.cancel()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
