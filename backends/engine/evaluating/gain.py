@@ -31,7 +31,7 @@ class Gain:
     @property
     def compared_with(self) -> str:
         """The best of the baselines, and all numbers as negative log-likelihoods."""
-        rest = ", ".join(f"{name} {-mean:.3f}" for name, mean in zip(COLUMNS[1:], self.means[1:], strict=True))
+        rest = ", ".join(f"{name} {-mean:.3f}" for name, mean in zip(COLUMNS[1:], self.means[1:], strict=False))
         return f"{COLUMNS[self.better]} (nll {-self.means[0]:.3f}; {rest})"
 
 
@@ -63,7 +63,20 @@ def score_columns(bench: TestBench, name: str, pairs: Pairs) -> Values:
     return torch.stack(columns, dim=1).numpy()
 
 
-def gain_figure(bench: TestBench, figure: str, name: str, pairs: Pairs, target: str) -> Figure:
-    """The gain of one reader on some pairs as a figure."""
-    gain = gain_over_blind(score_columns(bench, name, pairs), pairs.documents, bench.recipe.mapper.seed)
-    return Figure(figure, gain.value, "nats/token", target, gain.interval, gain.compared_with)
+def gain_figures(bench: TestBench, figure: str, name: str, pairs: Pairs, target: str) -> list[Figure]:
+    """The gain of one reader on some pairs: over the best baseline, over the trained ones alone, and a whole label's.
+
+    A label of many tokens costs little a token to whoever knows the frequencies, so that there is little to gain.
+    """
+    scores, seed = score_columns(bench, name, pairs), bench.recipe.mapper.seed
+    tokens = np.array([len(bench.ids[label]) + 1 for label in pairs.labels.tolist()], dtype=np.float64)
+    measured = [
+        (figure, scores, "nats/token", target),
+        (f"{figure}_over_blind", scores[:, :3], "nats/token", ""),
+        (f"{figure}_per_label", scores * tokens[:, None], "nats/label", ""),
+    ]
+    found = []
+    for title, table, unit, wanted in measured:
+        gain = gain_over_blind(table, pairs.documents, seed)
+        found.append(Figure(title, gain.value, unit, wanted, gain.interval, gain.compared_with))
+    return found

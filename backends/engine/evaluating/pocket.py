@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.engine.evaluating.bench import DEFAULT, PAPER, TestBench, open_benches
-from backends.engine.evaluating.gain import gain_figure
+from backends.engine.evaluating.gain import gain_figures
 from backends.engine.evaluating.generated import verbatim_figure
 from backends.engine.evaluating.generation import Embedders, generation_figures, open_embedders
 from backends.engine.evaluating.ranks import WANTED_RANK, rank_figure, rank_shares
@@ -55,10 +55,10 @@ def evaluate_pocket(folder: Path, *, device: str = "cpu") -> Iterator[Progress |
 
 def _figures(bench: TestBench, embedders: Embedders) -> Iterator[Figure]:
     effort = _MAIN if bench.main else _OTHER
-    yield _gain(bench, "mapper_nll_gain", DEFAULT, effort, unseen=False, target=_WANTED_GAIN)
+    yield from _gains(bench, "mapper_nll_gain", DEFAULT, effort, unseen=False, target=_WANTED_GAIN)
     if bench.there(PAPER):
-        yield _gain(bench, "mapper_nll_gain_paper", PAPER, effort, unseen=False)
-    yield _gain(bench, "unseen_label_gain", DEFAULT, effort, unseen=True, target=_WANTED_UNSEEN)
+        yield from _gains(bench, "mapper_nll_gain_paper", PAPER, effort, unseen=False)[:1]
+    yield from _gains(bench, "unseen_label_gain", DEFAULT, effort, unseen=True, target=_WANTED_UNSEEN)
     for unseen, name in ((False, "true_label_rank"), (True, "unseen_label_rank")):
         yield _rank(bench, name, effort, unseen=unseen)
     yield from generation_figures(bench, DEFAULT, effort.written, embedders)
@@ -76,9 +76,9 @@ def _drawn(bench: TestBench, count: int, *, unseen: bool) -> tuple[Pairs, NDArra
     return heldout_pairs(bench.places, bench.labels, unseen=unseen, count=count, seed=bench.recipe.mapper.seed)
 
 
-def _gain(bench: TestBench, figure: str, name: str, effort: Effort, *, unseen: bool, target: str = "") -> Figure:
+def _gains(bench: TestBench, figure: str, name: str, effort: Effort, *, unseen: bool, target: str = "") -> list[Figure]:
     pairs, _ = _drawn(bench, effort.pairs, unseen=unseen)
-    return gain_figure(bench, figure, name, pairs, target) if len(pairs) else _nothing(figure, "nats/token", target)
+    return gain_figures(bench, figure, name, pairs, target) if len(pairs) else [_nothing(figure, "nats/token", target)]
 
 
 def _rank(bench: TestBench, figure: str, effort: Effort, *, unseen: bool) -> Figure:
