@@ -10,7 +10,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 LEAST = 3
-"""Rounds that are measured however long they take: a median of fewer says nothing."""
+"""Rounds that are measured however long they take, while the whole command has time left."""
 LIMIT = 18 * 60.0
 """Seconds that the whole command aims to end in."""
 SECONDS = {"full": 200.0, "indexed": 60.0, "top": 150.0, "corpus": 90.0}
@@ -26,13 +26,16 @@ def begin() -> None:
 
 
 def in_time(part: str, items: Iterable[T], measure: Callable[[T], R]) -> list[R]:
-    """Measure item after item until the part's time, or what the whole has left for it, is over; at least three."""
+    """Measure item after item until the part's time, or what the whole has left for it, is over.
+
+    At least three; but one alone where the whole's time is over, as after an index that had to be made.
+    """
     start, found = time.monotonic(), list[R]()
-    end = start + SECONDS[part]
-    if _begun:
-        end = min(end, _begun[0] + LIMIT - _AFTER[part])
+    last = _begun[0] + LIMIT - _AFTER[part] if _begun else float("inf")
+    end = min(start + SECONDS[part], last)
+    least = LEAST if start < last else 1
     for item in items:
-        if len(found) >= LEAST and time.monotonic() > end:
+        if len(found) >= least and time.monotonic() > end:
             break
         found.append(measure(item))
     return found

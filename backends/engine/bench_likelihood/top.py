@@ -34,7 +34,7 @@ K = 50
 _SHARE = 2048
 # Sources whose full rankings are the background of the gaps, where no more are at hand.
 _MEANS = 3
-# Sources under which the search by gap is made without a seed, too.
+# The source under which the search by gap is made without a seed, too: not the first, which may be the only one.
 _UNSEEDED = 1
 
 
@@ -99,7 +99,7 @@ def _round(here: Setting, source: int, batch: int, bounds: tuple[Bounds, Bounds]
         name: Side(top_k(here.subject, soft, here.plan, K, bounds=b)) for name, b in zip(names, bounds, strict=True)
     }
     sides["top50_gap"] = Side(_by_gap(here, source, by_gap, here.index))
-    if here.index is not None and source < _UNSEEDED:
+    if here.index is not None and source == _UNSEEDED:
         sides["top50_gap_unseeded"] = Side(_by_gap(here, source, by_gap, None))
     loop = Side(loop_scores(here.other, soft[0], [here.ids[i] for i in share], batch))
     race(*sides.values(), loop)
