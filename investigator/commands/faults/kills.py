@@ -41,12 +41,22 @@ async def measure(at: Ground) -> list[Figure]:
             killing = asyncio.create_task(_kill(backend, chance.uniform(0, 1.3 * seconds)))
             cut = await _asked_until_answered(backend, recorder, several[name], kept)
             await killing
-            survived += cut.result is not None and cut.result == whole.result
+            same = cut.result is not None and cut.result == whole.result
+            survived += same
+            if not same:
+                at.note(f"{name} was not answered as before: {_difference(cut, whole)}")
     await recorder.aclose()
     stored = {saved.id for saved in store.answers(limit=10_000)}
     at.tally.answers_lost += len(kept - stored)
     store.close()
     return [Figure("backend_kills", float(survived), "kills", ">= 50", compared_with="the same answers undisturbed")]
+
+
+def _difference(cut: Answer, whole: Answer) -> str:
+    if cut.result is None or whole.result is None:
+        return f"{cut.error or cut.cancelled or 'no result'}"
+    names = cut.result.__struct_fields__
+    return ", ".join(name for name in names if getattr(cut.result, name) != getattr(whole.result, name, None))
 
 
 async def _timed(backend: Backend, verb: Verb) -> tuple[float, Answer]:
