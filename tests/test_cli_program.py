@@ -259,19 +259,6 @@ def test_work_turns_steps_and_figures_into_events() -> None:
     assert [type(event).__name__ for event in events] == ["Progress", "Partial", "Progress", "Finished"]
 
 
-def test_a_trained_chain_gets_a_workbench_file_of_its_own_layer_and_keeps_one_that_is_there(tmp_path: Path) -> None:
-    from backends.engine.work import _name_parts
-
-    file = tmp_path / "workbench.toml"
-    _name_parts(file, 11)
-    found = workbench.load(file)
-    assert found.subjects["pocket"].layer == found.saes["l11"].layer == found.readers["l2el"].layer == 11
-    assert (found.saes["l11"].path, found.readers["l2el"].sae) == ("saes/L11", "l11")
-    file.write_text("mine")
-    _name_parts(file, 3)
-    assert file.read_text() == "mine"
-
-
 # -- what the documentation says ------------------------------------------------------------------------------------
 
 

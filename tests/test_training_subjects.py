@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from tiny_pocket import RECIPE, write_corpus
 
 from backends.engine import saes
+from backends.engine.training.naming import name_parts
 from backends.engine.training.opening import choose, open_folder, open_for_training
 from backends.engine.training.pocket import run_assemble
 from backends.engine.training.recipe import Recipe, RecipeError, load_recipe
@@ -86,6 +87,17 @@ def test_the_workbench_file_names_everything_and_opens(made: Path) -> None:
     assert opened.readers["second-l2el-l0"].sae == "second-l0" and not opened.readers["second-l2el-l0"].prompt_only
     for entry in (*opened.saes.values(), *opened.readers.values()):
         assert (made / entry.path).is_dir()
+
+
+def test_a_workbench_file_that_is_there_is_kept(made: Path) -> None:
+    file = made / "workbench.toml"
+    written = file.read_text()
+    try:
+        file.write_text("mine")
+        name_parts(open_folder(made))
+        assert file.read_text() == "mine"
+    finally:
+        file.write_text(written)
 
 
 def test_a_float16_autoencoder_is_the_same_to_sae_lens(made: Path) -> None:
