@@ -86,11 +86,6 @@ class BenchScreen(BenchKeys):
         self.row_actions.show_findings()
 
     @property
-    def place_words(self) -> str:
-        """Return the layer, for the status line."""
-        return f"L{self.place.layer}" if self.place else ""
-
-    @property
     def work_slot(self) -> str:
         """Return the slot that ctrl+g stops first."""
         return self.around.slot

@@ -8,7 +8,7 @@ from textual.binding import BindingType
 
 from investigator.wire import Open
 from screens import keys
-from screens.base import BaseScreen
+from screens.cursor_keys import CursorKeys
 
 if TYPE_CHECKING:
     from screens.bench_ask import Asking
@@ -24,23 +24,20 @@ CONTINUE = 8
 """Tokens that the model writes at once."""
 
 
-class BenchKeys(BaseScreen[None]):
+class BenchKeys(CursorKeys):
     """The actions of the bench; `BenchScreen` holds the widgets and takes the answers."""
 
     ROOM = "bench"
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("bench")
 
-    place: Place | None
+    place: Place | None = None
+    """Its own: where another screen moved the cursor, the bench follows when it is shown."""
     asking: Asking
     around: Panes
     row_actions: RowActions
     prompt_bar: PromptBar
     hypothesis: HypothesisBar
     features: FeaturePane
-
-    def go(self, place: Place) -> None:
-        """Put the cursor somewhere and ask what belongs there."""
-        raise NotImplementedError
 
     def refill(self, pane: Pane) -> None:
         """Show a pane after its order or filter changed."""
@@ -49,21 +46,6 @@ class BenchKeys(BaseScreen[None]):
     def open_ids(self, verb: Open) -> None:
         """Open exact tokens."""
         raise NotImplementedError
-
-    def action_token(self, by: int) -> None:
-        """Move to another token."""
-        if self.place:
-            self.go(self.place.at_token(self.place.position + by))
-
-    def action_token_end(self, side: int) -> None:
-        """Move to the first or the last token."""
-        if self.place:
-            self.go(self.place.at_token(0 if side < 0 else len(self.place.opened.tokens) - 1))
-
-    def action_layer(self, by: int) -> None:
-        """Move to another layer."""
-        if self.place:
-            self.go(self.place.at_layer(self.place.layer + by))
 
     def action_span(self, by: int) -> None:
         """Stretch or shrink the selected span."""

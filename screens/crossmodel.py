@@ -72,16 +72,6 @@ class CrossModelScreen(CrossModelKeys):
         self._arrived()
 
     @property
-    def place(self) -> Place | None:
-        """Return the cursor's place, which the bench shares."""
-        return self.app.desk.place
-
-    @property
-    def place_words(self) -> str:
-        """Return the layer, for the status line."""
-        return f"L{self.place.layer}" if self.place else ""
-
-    @property
     def work_slot(self) -> str:
         """Return the slot that ctrl+g stops."""
         return "compare"

@@ -10,13 +10,12 @@ from textual.binding import BindingType
 from investigator import expressions
 from investigator.errors import InvestigatorError
 from screens import crossmodel_words, keeping, keys, workers
-from screens.base import BaseScreen
+from screens.cursor_keys import CursorKeys
 from screens.messages import TestText
 
 if TYPE_CHECKING:
     from investigator.provenance import MapSummary
     from investigator.records import Compared
-    from screens.bench_place import Place
     from screens.widgets.reading_table import ReadingTable
     from screens.work import Work
 
@@ -26,7 +25,7 @@ REST = 0.4
 """Seconds that the washout weight rests before the column is read anew."""
 
 
-class CrossModelKeys(BaseScreen[None]):
+class CrossModelKeys(CursorKeys):
     """The actions; `CrossModelScreen` holds the widgets and shows the answers."""
 
     ROOM = "crossmodel"
@@ -38,11 +37,6 @@ class CrossModelKeys(BaseScreen[None]):
     seed: int
     map_name: str
     column: str
-
-    @property
-    def place(self) -> Place | None:
-        """Return the cursor's place."""
-        raise NotImplementedError
 
     @property
     def table(self) -> ReadingTable:
@@ -63,10 +57,6 @@ class CrossModelKeys(BaseScreen[None]):
         """Return the maps that lead from the cursor's place."""
         raise NotImplementedError
 
-    def go(self, place: Place) -> None:
-        """Put the cursor somewhere."""
-        raise NotImplementedError
-
     def ask(self, *, fresh: bool = False) -> None:
         """Compare at the cursor's place."""
         raise NotImplementedError
@@ -79,26 +69,7 @@ class CrossModelKeys(BaseScreen[None]):
         """Give a column the keys."""
         raise NotImplementedError
 
-    def redraw(self) -> None:
-        """Bring everything up to date."""
-        raise NotImplementedError
-
-    # The place.
-
-    def action_token(self, by: int) -> None:
-        """Move to another token."""
-        if self.place:
-            self.go(self.place.at_token(self.place.position + by))
-
-    def action_token_end(self, side: int) -> None:
-        """Move to the first or the last token."""
-        if self.place:
-            self.go(self.place.at_token(0 if side < 0 else len(self.place.opened.tokens) - 1))
-
-    def action_layer(self, by: int) -> None:
-        """Move to another layer."""
-        if self.place:
-            self.go(self.place.at_layer(self.place.layer + by))
+    # The source.
 
     def action_source(self) -> None:
         """Type a source instead of the cursor's."""

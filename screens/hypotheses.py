@@ -11,7 +11,6 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from screens import hypotheses_draw, hypotheses_text, seeding, workers
-from screens.bench_place import Place
 from screens.desk import Trial
 from screens.hypotheses_actions import HypothesisActions
 from screens.hypotheses_keys import PARTS, HypothesisKeys
@@ -81,16 +80,6 @@ class HypothesesScreen(HypothesisKeys):
         workers.start(self, "seed", seeding.seed, self.app)
 
     @property
-    def place(self) -> Place | None:
-        """Return the cursor's place, which the bench shares."""
-        return self.app.desk.place
-
-    @property
-    def place_words(self) -> str:
-        """Return the layer, for the status line."""
-        return f"L{self.place.layer}" if self.place else ""
-
-    @property
     def work_slot(self) -> str:
         """Return the slot that ctrl+g stops first: the contrast, else the selected row's test."""
         work = self.acts.contrasting
@@ -113,11 +102,6 @@ class HypothesesScreen(HypothesisKeys):
         """Show a trial that was just asked, under the cursor."""
         self.redraw()
         self.table.select(str(trial.number))
-
-    def go(self, place: Place) -> None:
-        """Put the cursor somewhere."""
-        self.app.desk.place = place
-        self.redraw()
 
     def redraw(self) -> None:
         """Bring everything up to date."""

@@ -8,10 +8,9 @@ from textual.binding import BindingType
 from textual.widgets import Input
 
 from screens import keys
-from screens.base import BaseScreen
+from screens.cursor_keys import CursorKeys
 
 if TYPE_CHECKING:
-    from screens.bench_place import Place
     from screens.hypotheses_actions import HypothesisActions
     from screens.widgets.hypothesis_table import HypothesisTable
 
@@ -19,7 +18,7 @@ ORDERS = ("gap", "p", "log p", "tested")
 PARTS = ("controls", "layers", "why")
 
 
-class HypothesisKeys(BaseScreen[None]):
+class HypothesisKeys(CursorKeys):
     """The actions; `HypothesesScreen` holds the widgets and shows the answers."""
 
     ROOM = "hypotheses"
@@ -30,41 +29,13 @@ class HypothesisKeys(BaseScreen[None]):
     part: str
 
     @property
-    def place(self) -> Place | None:
-        """Return the cursor's place."""
-        raise NotImplementedError
-
-    @property
     def table(self) -> HypothesisTable:
         """Return the list."""
-        raise NotImplementedError
-
-    def go(self, place: Place) -> None:
-        """Put the cursor somewhere."""
-        raise NotImplementedError
-
-    def redraw(self) -> None:
-        """Bring everything up to date."""
         raise NotImplementedError
 
     def show_part(self, name: str) -> None:
         """Show one of the parts that take turns."""
         raise NotImplementedError
-
-    def action_token(self, by: int) -> None:
-        """Move to another token."""
-        if self.place:
-            self.go(self.place.at_token(self.place.position + by))
-
-    def action_token_end(self, side: int) -> None:
-        """Move to the first or the last token."""
-        if self.place:
-            self.go(self.place.at_token(0 if side < 0 else len(self.place.opened.tokens) - 1))
-
-    def action_layer(self, by: int) -> None:
-        """Move to another layer."""
-        if self.place:
-            self.go(self.place.at_layer(self.place.layer + by))
 
     def action_row(self, by: int) -> None:
         """Select another row."""

@@ -92,11 +92,6 @@ class InterveneScreen(InterveneKeys):
         """Return the slot that ctrl+g stops."""
         return "intervene"
 
-    @property
-    def place_words(self) -> str:
-        """Return the layer, for the status line."""
-        return f"L{self.place.layer}" if self.place else ""
-
     def _complete(self, line: str) -> tuple[str, ...]:
         return changes.complete(line, Names.of(self.app.book))
 

@@ -10,16 +10,15 @@ from textual.widgets import Input
 
 from investigator.dose_tables import nats
 from screens import intervene_text, keeping, keys, workers
-from screens.base import BaseScreen
+from screens.cursor_keys import CursorKeys
 
 if TYPE_CHECKING:
-    from screens.bench_place import Place
     from screens.changes import Change
     from screens.widgets.dose_table import DoseTable
     from screens.work import Work
 
 
-class InterveneKeys(BaseScreen[None]):
+class InterveneKeys(CursorKeys):
     """The actions; `InterveneScreen` holds the widgets and shows the answers."""
 
     ROOM = "intervene"
@@ -32,11 +31,6 @@ class InterveneKeys(BaseScreen[None]):
     hypotheses: tuple[str, ...]
 
     @property
-    def place(self) -> Place | None:
-        """Return the cursor's place."""
-        return self.app.desk.place
-
-    @property
     def table(self) -> DoseTable:
         """Return the doses."""
         raise NotImplementedError
@@ -45,25 +39,9 @@ class InterveneKeys(BaseScreen[None]):
         """Ask for the change at the place."""
         raise NotImplementedError
 
-    def redraw(self) -> None:
-        """Bring everything up to date."""
-        raise NotImplementedError
-
     def action_row(self, by: int) -> None:
         """Select another dose."""
         self.table.move(by)
-
-    def action_token(self, by: int) -> None:
-        """Move to another token; x runs the change there."""
-        if self.place is not None:
-            self.app.desk.place = self.place.at_token(self.place.position + by)
-            self.redraw()
-
-    def action_layer(self, by: int) -> None:
-        """Move to another layer."""
-        if self.place is not None:
-            self.app.desk.place = self.place.at_layer(self.place.layer + by)
-            self.redraw()
 
     def action_edit(self) -> None:
         """Enter the change."""

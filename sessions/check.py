@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from investigator.errors import BadInput
+from investigator.errors import BadInput, StoreError
 from investigator.records import CheckRow
 from sessions import migrations, rows, spill
 from sessions.database import is_damaged
@@ -109,10 +109,11 @@ def _answer_reads(row: dict[str, Any]) -> bool:
 
 
 def _strip_reads(row: dict[str, Any]) -> bool:
-    with contextlib.suppress(Exception):
+    try:
         rows.strip_of(row)
-        return True
-    return False
+    except StoreError:
+        return False
+    return True
 
 
 def _search(connection: sqlite3.Connection, path: Path) -> Iterator[CheckRow]:

@@ -149,6 +149,7 @@ async def test_many_clients_take_turns_each_with_its_own_cancel(tmp_path: Path) 
             await _ask(http, explain(f"greedy-{number}", samples=2, client="greedy"))
         for name in "abc":
             await _ask(http, explain(name, samples=2, client=name))
+        await until(lambda: len(service.scheduler._lanes["model"]._waiting) == 12)
         gate.allow(8)
         await until(lambda: len(gate.order) == 8)
         first = [label.partition("-")[0] for label in gate.order]
