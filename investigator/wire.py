@@ -197,6 +197,23 @@ class Intervene(Record, frozen=True, tag_field="verb", tag="intervene"):
     seed: int = 0
 
 
+class Agree(Record, frozen=True, tag_field="verb", tag="agree"):
+    """Say which texts of different lists mean the same in other words, by the cosine of their embeddings."""
+
+    texts: tuple[tuple[str, ...], ...]
+    """Lists of texts, such as one a reader; only texts of different lists are compared, and never a text with itself."""
+    share: float = 0.001
+    """A pair agrees where at most this share of random pairs of the workbench's labels has as large a cosine."""
+    labels: str = ""
+    """The SAE whose labels the random pairs are of; empty: the first that has labels."""
+    every: bool = False
+    """Whether pairs that do not agree are listed too."""
+    limit: int = 500
+    """Pairs listed, the largest cosine first."""
+    seed: int = 0
+    """Picks the labels, where there are too many to pair all."""
+
+
 class ShowLens(Record, frozen=True, tag_field="verb", tag="lens"):
     """Read the logit lens at every layer for one position."""
 
@@ -240,6 +257,7 @@ Verb = (
     | Find
     | Compare
     | Intervene
+    | Agree
     | ShowLens
     | CheckWorkbench
     | Fetch

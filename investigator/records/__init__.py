@@ -6,6 +6,7 @@ from investigator.records.base import (
     Token,
 )
 from investigator.records.results import (
+    Agreed,
     Checkup,
     Compared,
     Context,
@@ -28,6 +29,7 @@ from investigator.records.results import (
     Worked,
 )
 from investigator.records.rows import (
+    AgreementRow,
     CheckRow,
     ComparedRow,
     DoseRow,
@@ -54,6 +56,8 @@ from investigator.records.score import (
 )
 
 __all__ = [
+    "Agreed",
+    "AgreementRow",
     "CheckRow",
     "Checkup",
     "Compared",

@@ -6,6 +6,7 @@ from typing import Literal
 
 from investigator.records.base import Likely, Record, Token
 from investigator.records.rows import (
+    AgreementRow,
     CheckRow,
     ComparedRow,
     DoseRow,
@@ -244,6 +245,28 @@ class Intervened(Record, frozen=True, tag_field="result", tag="intervene"):
     """What is worth knowing, e.g. that no latent to ablate fires there."""
 
 
+class Agreed(Record, frozen=True, tag_field="result", tag="agree"):
+    """Which texts of different lists mean the same in other words."""
+
+    embedder: str
+    """Cosines of one embedder are not those of another."""
+    threshold: float
+    """A pair agrees where its cosine is above this one."""
+    share: float
+    """At most this share of random pairs of labels has a cosine above the threshold."""
+    labels: int
+    """Number of labels that were paired with each other."""
+    pairs: int
+    """Number of their pairs."""
+    compared: int
+    """Number of pairs of texts compared; times `share`: how many agree by chance, were they paired at random."""
+    agreeing: int
+    """Number of pairs that agree, also those past the limit."""
+    rows: tuple[AgreementRow, ...]
+    note: str = ""
+    """What is worth knowing, e.g. how many texts hold no word that the embedder knows and agree with nothing."""
+
+
 class Lens(Record, frozen=True, tag_field="result", tag="lens"):
     """The logit lens at every layer for one position."""
 
@@ -286,6 +309,7 @@ Result = (
     | Found
     | Compared
     | Intervened
+    | Agreed
     | Lens
     | Checkup
     | Fetched

@@ -201,6 +201,23 @@ class DoseRow(Record, frozen=True, tag_field="row", tag="dose"):
         return f"{self.dose:.9g}"
 
 
+class AgreementRow(Record, frozen=True, tag_field="row", tag="agreement"):
+    """Two texts of different lists, compared by their embeddings."""
+
+    left: str
+    right: str
+    cosine: float
+    p: float
+    """(1 + #random pairs of labels with at least this cosine) / (1 + n)."""
+    agrees: bool
+    """Whether p is at most the share asked for."""
+
+    @property
+    def key(self) -> str:
+        """Return the identity by which partial rows replace each other."""
+        return f"{self.left}\n{self.right}"
+
+
 class LensRow(Record, frozen=True, tag_field="row", tag="lens"):
     """The logit lens at one layer."""
 
@@ -251,6 +268,7 @@ Row = (
     | HitRow
     | ComparedRow
     | DoseRow
+    | AgreementRow
     | LensRow
     | CheckRow
     | Figure

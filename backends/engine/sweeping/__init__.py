@@ -1,0 +1,1 @@
+"""Sweeps: every token of a prompt at every layer, by any reader."""
