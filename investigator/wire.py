@@ -201,7 +201,7 @@ class Agree(Record, frozen=True, tag_field="verb", tag="agree"):
     """Say which texts of different lists mean the same in other words, by the cosine of their embeddings."""
 
     texts: tuple[tuple[str, ...], ...]
-    """Lists of texts, such as one a reader; only texts of different lists are compared, and never a text with itself."""
+    """Lists of texts, such as one a reader; only texts of different lists are compared, no text with itself."""
     share: float = 0.001
     """A pair agrees where at most this share of random pairs of the workbench's labels has as large a cosine."""
     labels: str = ""
