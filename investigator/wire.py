@@ -197,6 +197,29 @@ class Intervene(Record, frozen=True, tag_field="verb", tag="intervene"):
     seed: int = 0
 
 
+class Sweep(Record, frozen=True, tag_field="verb", tag="sweep"):
+    """Read every token of a prompt at every layer, each by itself: a text's gap, the reader's own words, or a latent.
+
+    With a text, a cell is its score as typed minus its mean over the layer's background, by the reader of that layer.
+    """
+
+    source: Source
+    """A prompt, or a span of one (kind `prompted`, `position` 0 and `end` 0: all of it); its layer is not used."""
+    text: str = ""
+    """Empty: what the reader of each layer says itself."""
+    reader: str = ""
+    """Empty: at each layer the workbench's default one there; one that needs no training reads any layer."""
+    layers: tuple[int, ...] = ()
+    """Empty: all that the reader reads."""
+    method: Literal["auto", "labels", "greedy"] = "auto"
+    """Without a text, `labels`: the best of the reader's label set by gap; `greedy`: its likeliest words; `auto`:
+    labels by readers that are trained to rank them (soft prompts), greedy words by all others."""
+    latent: int | None = None
+    """Instead of text and reader: the activation of this latent at its SAE's layer."""
+    sae: str = ""
+    """The SAE of `latent`; empty: the workbench's first."""
+
+
 class Agree(Record, frozen=True, tag_field="verb", tag="agree"):
     """Say which texts of different lists mean the same in other words, by the cosine of their embeddings."""
 
@@ -257,6 +280,7 @@ Verb = (
     | Find
     | Compare
     | Intervene
+    | Sweep
     | Agree
     | ShowLens
     | CheckWorkbench

@@ -54,6 +54,7 @@ from investigator.records.score import (
     Verdict,
     Wording,
 )
+from investigator.records.sweep import SweepCell, SweepRow, Swept
 
 __all__ = [
     "Agreed",
@@ -97,6 +98,9 @@ __all__ = [
     "Score",
     "Shift",
     "Status",
+    "SweepCell",
+    "SweepRow",
+    "Swept",
     "Tested",
     "Token",
     "Verdict",

@@ -18,6 +18,7 @@ from investigator.records.rows import (
     LabelRow,
     LensRow,
 )
+from investigator.records.sweep import Swept
 
 
 class Opened(Record, frozen=True, tag_field="result", tag="open"):
@@ -309,6 +310,7 @@ Result = (
     | Found
     | Compared
     | Intervened
+    | Swept
     | Agreed
     | Lens
     | Checkup

@@ -6,6 +6,7 @@ from typing import Literal
 
 from investigator.records.base import Likely, Record
 from investigator.records.score import Fidelity, Score, Wording
+from investigator.records.sweep import SweepRow
 
 Status = Literal["ok", "warning", "error"]
 
@@ -268,6 +269,7 @@ Row = (
     | HitRow
     | ComparedRow
     | DoseRow
+    | SweepRow
     | AgreementRow
     | LensRow
     | CheckRow
