@@ -25,10 +25,11 @@ from investigator.loop import BackgroundLoop
 from investigator.overrides import overridden
 from investigator.prompt import Prompt
 from investigator.provenance import WorkbenchSummary
-from investigator.records import Checkup, Compared, Contrasted, Feature, Fetched, Found, Opened, Tested
+from investigator.records import Agreed, Checkup, Compared, Contrasted, Feature, Fetched, Found, Opened, Tested
 from investigator.settings import Settings
 from investigator.sources import Source
 from investigator.wire import (
+    Agree,
     CheckWorkbench,
     Compare,
     Contrast,
@@ -242,6 +243,23 @@ class Investigator:
             samples=samples, keep=keep, others=others, controls=controls, seed=seed,
         )  # fmt: skip
         return cast(Compared, self.ask(verb).result)
+
+    def agree(
+        self,
+        *texts: str | Sequence[str],
+        share: float = 0.001,
+        labels: str = "",
+        every: bool = True,
+        limit: int = 500,
+        seed: int = 0,
+        embedder: Literal["", "own", "minilm"] = "",
+    ) -> Agreed:
+        """Say which texts mean the same in other words: every text with every other, or those of different lists.
+
+        share: how many random pairs of labels may have as large a cosine; labels: of which SAE they are.
+        """
+        lists = tuple((one,) if isinstance(one, str) else tuple(one) for one in texts)
+        return cast(Agreed, self.ask(Agree(lists, share, labels, every, limit, seed, embedder)).result)
 
     def tried(self, hypotheses: str | Sequence[str], sources: Sequence[Source]) -> int:
         """Return how many other hypotheses the session holds at these places; 0 where nothing is recorded."""

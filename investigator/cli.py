@@ -31,6 +31,7 @@ COMMANDS = {
     "find": "find",
     "compare": "compare",
     "intervene": "intervene",
+    "agree": "agree",
     "lens": "lens",
     "doctor": "doctor",
     "sessions": "sessions",

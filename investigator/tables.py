@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from investigator import compare_tables, dose_tables, fidelity, score_tables
+from investigator import agreement_tables, compare_tables, dose_tables, fidelity, score_tables
 from investigator.records import (
+    Agreed,
+    AgreementRow,
     CheckRow,
     Compared,
     ComparedRow,
@@ -100,6 +102,7 @@ _KINDS: dict[type[Any], tuple[str, tuple[str, ...], Callable[[Any], tuple[str, .
         _hypothesis,
     ),
     HitRow: ("Hits", (">rank", *_SCORE, "context", "document"), _hit),
+    AgreementRow: ("Pairs", agreement_tables.COLUMNS, agreement_tables.cells),
     DoseRow: ("Doses", dose_tables.COLUMNS, dose_tables.cells),
     LensRow: ("Logit lens", (">layer",), _lens),
     CheckRow: ("Checks", ("status", "check", "message"), _check),
@@ -159,6 +162,8 @@ def _summary(result: Result | None) -> Iterator[Table]:
             yield from score_tables.of_search(result)
         case Compared():
             yield from compare_tables.of_result(result)
+        case Agreed():
+            yield agreement_tables.of_result(result)
         case Intervened():
             yield from dose_tables.of_intervention(result)
 

@@ -235,6 +235,8 @@ class Agree(Record, frozen=True, tag_field="verb", tag="agree"):
     """Pairs listed, the largest cosine first."""
     seed: int = 0
     """Picks the labels, where there are too many to pair all."""
+    embedder: Literal["", "own", "minilm"] = ""
+    """`own`: the workbench's; `minilm`: all-MiniLM-L6-v2, where it is installed; empty: own, else minilm."""
 
 
 class ShowLens(Record, frozen=True, tag_field="verb", tag="lens"):

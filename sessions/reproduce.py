@@ -12,6 +12,7 @@ from investigator import expressions
 from investigator.sources import Residual, Source, worded
 from investigator.text import inert
 from investigator.wire import (
+    Agree,
     Compare,
     Contrast,
     Find,
@@ -50,6 +51,7 @@ FLAGS: dict[str, str] = {
     "wash": "--wash",
     "own": "--own",
     "others": "--others",
+    "share": "--share",
     "top": "--top",
     "randoms": "--randoms",
     "read_at": "--read-token",
@@ -140,6 +142,8 @@ def _flags(verb: Verb, saved: SavedAnswer) -> Arguments:
         yield from _phrasing(verb)
     if isinstance(verb, Intervene):
         yield from _change(verb, saved)
+    if isinstance(verb, Agree):
+        yield from _agreement(verb)
     if isinstance(verb, Find):
         yield from (f"--{name.replace('_', '-')}" for name in ("all_positions", "exact") if getattr(verb, name))
     if isinstance(verb, Work):
@@ -151,6 +155,22 @@ def _comparison(verb: Compare) -> Arguments:
     yield f"--methods={','.join(verb.methods)}"
     if verb.controls:
         yield "--controls"
+
+
+def _agreement(verb: Agree) -> Arguments:
+    if verb.labels:
+        yield f"--labels={verb.labels}"
+    if verb.embedder:
+        yield f"--embedder={verb.embedder}"
+    if not verb.every:
+        yield "--agreeing"
+    if not _alone(verb):
+        yield from (f"--{'also' if at else 'list'}={text}" for texts in verb.texts for at, text in enumerate(texts))
+
+
+def _alone(verb: Agree) -> bool:
+    """Whether every list holds one text, which are then given one after the other."""
+    return all(len(texts) == 1 for texts in verb.texts)
 
 
 def _phrasing(verb: Test | Contrast) -> Arguments:
@@ -199,6 +219,8 @@ def _sentences(verb: Verb) -> Arguments:
             yield from (f"--hypothesis={text}" for text in (verb.left, verb.right))
         case Find():
             yield from _positional(verb.text)
+        case Agree() if _alone(verb):
+            yield from _positional(*(text for texts in verb.texts for text in texts))
         case Work():
             yield from _positional(*verb.files)
 

@@ -8,7 +8,7 @@ from typing import Any
 from investigator.events import Answer
 from investigator.records import Contrasted, Feature, Likely, Opened, Result
 from investigator.text import inert
-from investigator.wire import Contrast, Find, Intervene, RankLabels, ShowFeatures, Test, Verb, Work
+from investigator.wire import Agree, Contrast, Find, Intervene, RankLabels, ShowFeatures, Test, Verb, Work
 from sessions.ids import clean
 from sessions.records import verb_name
 
@@ -52,6 +52,8 @@ def _of_verb(verb: Verb) -> Iterator[str]:
             yield from (verb.left, verb.right)
         case Find():
             yield from (verb.text, verb.corpus)
+        case Agree():
+            yield from (text for texts in verb.texts for text in texts)
         case Work():
             yield verb.command
 

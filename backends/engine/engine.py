@@ -24,6 +24,7 @@ from investigator.provenance import Provenance, WorkbenchSummary
 from investigator.settings import Settings
 from investigator.sources import Source
 from investigator.wire import (
+    Agree,
     CheckWorkbench,
     Compare,
     Contrast,
@@ -37,6 +38,7 @@ from investigator.wire import (
     ShowFeature,
     ShowFeatures,
     ShowLens,
+    Sweep,
     Test,
     Verb,
     Work,
@@ -53,6 +55,8 @@ _VERBS: dict[type[Any], str] = {
     Find: "find",
     Compare: "compare",
     Intervene: "intervene",
+    Sweep: "sweep",
+    Agree: "agree",
     ShowLens: "lens",
     CheckWorkbench: "doctor",
     Fetch: "fetch",

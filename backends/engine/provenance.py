@@ -14,11 +14,12 @@ import torch
 
 import investigator
 from backends.build import build_id
-from backends.engine import fingerprints, source_parts, vectors
+from backends.engine import agreement, fingerprints, source_parts, vectors
 from investigator.provenance import Part, Provenance
 from investigator.sources import Mapped, Residual, Source, everything
 from investigator.wire import (
     PROTOCOL,
+    Agree,
     Compare,
     Contrast,
     Explain,
@@ -30,6 +31,7 @@ from investigator.wire import (
     ShowFeature,
     ShowFeatures,
     ShowLens,
+    Sweep,
     Test,
     Verb,
 )
@@ -66,7 +68,7 @@ def subject_of(engine: WorkbenchEngine, verb: Verb) -> str:
             return verb.subject
         case ShowFeature():
             return engine.workbench.saes[verb.sae].subject
-        case ShowFeatures() | RankLabels() | Explain() | ShowLens() | Contrast() | Compare() | Intervene():
+        case ShowFeatures() | RankLabels() | Explain() | ShowLens() | Contrast() | Compare() | Intervene() | Sweep():
             return vectors.place(verb.source, engine)[0]
         case Find():
             return engine.parts.reader_entry(verb.reader).subject
@@ -94,11 +96,23 @@ def parts_of(engine: WorkbenchEngine, verb: Verb) -> dict[str, Part]:
         parts["statistics"] = Part(file, engine.parts.layer_statistics(subject.name).fingerprint)
     if "reader" in parts and getattr(verb, "controls", isinstance(verb, Contrast)):
         parts |= _controls_parts(engine, reader)
+    if isinstance(verb, Sweep):
+        parts |= _sweep_parts(engine, verb)
     parts |= source_parts.of(engine, sources_of(verb))
     parts |= _map_parts(engine, verb)
+    parts |= agreement.parts(engine, verb) if isinstance(verb, Agree) else {}
     if isinstance(verb, Find):
         parts["corpus"] = Part(verb.corpus, _corpus(engine, verb))
     return parts
+
+
+def _sweep_parts(engine: WorkbenchEngine, verb: Sweep) -> dict[str, Part]:
+    from backends.engine.sweeping import layers
+
+    def prints(name: str) -> str:
+        return engine.parts.once("print", f"reader {name}", lambda: _print(engine, name))
+
+    return dict(layers.parts_of(engine, verb, prints))
 
 
 def _map_parts(engine: WorkbenchEngine, verb: Verb) -> dict[str, Part]:
@@ -131,7 +145,7 @@ def _corpus(engine: WorkbenchEngine, verb: Find) -> str:
 def sources_of(verb: Verb) -> tuple[Source, ...]:
     """Return the sources that a verb asks about."""
     match verb:
-        case ShowFeatures() | RankLabels() | Explain() | ShowLens() | Compare():
+        case ShowFeatures() | RankLabels() | Explain() | ShowLens() | Compare() | Sweep():
             return (verb.source,)
         case Contrast():
             return (verb.source, verb.other) if verb.other else (verb.source,)
