@@ -43,6 +43,8 @@ class SweepRow(Record, frozen=True, tag_field="row", tag="sweep"):
     """`estimate`: an index chose a few labels a cell, and the best of these is shown, with exact numbers."""
     recall: float | None = None
     """Measured share of the true best labels that such an index finds; None without one."""
+    note: str = ""
+    """What is worth knowing, e.g. why an index was not used."""
     error: str | None = None
     """Why nothing of this layer could be read."""
 
