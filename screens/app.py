@@ -227,7 +227,8 @@ class InvestigatorApp(App[None]):
     @property
     def layers_with_reader(self) -> frozenset[int]:
         """Return the layers that a reader reads."""
-        return frozenset(reader.layer for reader in self.book.readers) if self.book else frozenset()
+        # -1: read at any layer, by readers without training, which rank no labels and are no default.
+        return frozenset(one.layer for one in self.book.readers if one.layer >= 0) if self.book else frozenset()
 
     def ask(self, verb: Verb, *, slot: str, listener: MessagePump, fresh: bool = False, priority: int = 0) -> Work:
         """Ask a verb; `WorkChanged` messages tell `listener` how it goes, and a newer one in the slot supersedes it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual import events, on
@@ -14,6 +15,7 @@ from textual.widgets import Static
 from investigator.records import Lens, Opened
 from investigator.wire import Open
 from screens import bench_draw, late, seeding, trace, workers, written
+from screens.bench_agree import Agreeing
 from screens.bench_ask import Asking
 from screens.bench_keys import BenchKeys
 from screens.bench_panes import Panes
@@ -31,6 +33,7 @@ from screens.widgets.pane import Pane
 from screens.widgets.prompt_bar import PromptBar
 from screens.widgets.row_table import RowTable
 from screens.widgets.token_strip import TokenStrip
+from screens.widgets.verbalizer_table import VerbalizerPane
 from screens.work import Work
 from screens.written import Written
 
@@ -50,11 +53,15 @@ class BenchScreen(BenchKeys):
         self.reopened = False
         """Whether the place came with a saved answer."""
         self.features, self.labels, self.explanations = FeaturePane(), LabelPane(), ExplanationPane()
-        self.panes: tuple[Pane, ...] = (self.features, self.labels, self.explanations)
+        self.verbalizers = VerbalizerPane()
+        self.panes: tuple[Pane, ...] = (self.features, self.labels, self.explanations, self.verbalizers)
         self.hypothesis, self.findings = HypothesisBar(), FindingsList()
         self.written = Written(self)
         self.strip, self.layer_bar, self.prompt_bar = TokenStrip(), LayerBar(), PromptBar(self.written.complete)
         self.asking, self.row_actions, self.around = Asking(self), RowActions(self), Panes(self)
+        self.agreeing = Agreeing(self)
+        for pane in self.panes:
+            pane.partner = partial(self.agreeing.short, pane)
 
     def compose_body(self) -> Iterable[Widget]:
         """Lay out the bench."""
@@ -62,9 +69,9 @@ class BenchScreen(BenchKeys):
         yield self.strip
         yield Static(id="readout", markup=False)
         yield Horizontal(self.layer_bar, Static(id="lens", markup=False), id="where")
-        yield Horizontal(*self.panes, id="panes")
+        yield Horizontal(*self.panes[:3], id="panes")
         yield self.hypothesis
-        yield Horizontal(id="below")
+        yield Horizontal(self.verbalizers, id="below")
 
     def on_mount(self) -> None:
         """Follow link and store, and give the first pane the keys."""
@@ -82,7 +89,9 @@ class BenchScreen(BenchKeys):
         """Mount plot and findings: the first frame leaves them room and does without them."""
         box = Vertical(id="plot", classes="pane")
         box.border_title = "4 activation against log p"
-        await self.query_one("#below").mount(box, self.findings)
+        below = self.query_one("#below")
+        await below.mount(box, before=0)
+        await below.mount(self.findings)
         self.row_actions.show_findings()
 
     @property
@@ -160,6 +169,9 @@ class BenchScreen(BenchKeys):
                 self._open_changed(work)
             case "lens":
                 self._lens_changed(work)
+            case "agree":
+                self.agreeing.take(work)
+                bench_draw.shared(self)
             case "test":
                 # A sentence that was cleared while it was scored stays cleared.
                 if self.hypothesis.text:
@@ -184,11 +196,13 @@ class BenchScreen(BenchKeys):
     async def _pane_changed(self, pane: Pane, work: Work) -> None:
         place = self.asking.place_of(work)
         pane.take(work, place)
-        if pane is self.explanations and place is not None:
+        if isinstance(pane, ExplanationPane) and place is not None:
             self.app.desk.drew(place.source, pane.all_texts())
         if work.state == "done":
             trace.mark_painted(pane.table, pane.SLOT, id=work.id)
             self._load_late()
+        if not work.active:
+            self.agreeing.changed()
         bench_draw.shared(self)
         if pane is self.labels:
             await bench_draw.plot(self)
@@ -206,6 +220,7 @@ class BenchScreen(BenchKeys):
 
     def _link_changed(self, status: Status) -> None:
         if status.state == "ready":
+            self.agreeing.reset()
             bench_draw.place(self)
             self.asking.again()
         for pane in self.panes:
@@ -217,7 +232,7 @@ class BenchScreen(BenchKeys):
 
     def refill(self, pane: Pane) -> None:
         """Show a pane after its order or filter changed."""
-        if pane is self.explanations:
+        if isinstance(pane, ExplanationPane):
             pane.redraw()
         else:
             self.asking.pane(pane, fresh=False)

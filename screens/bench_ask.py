@@ -17,7 +17,7 @@ from screens.work import Work
 if TYPE_CHECKING:
     from screens.bench import BenchScreen
 
-PRIORITY = {"open": 10, "features": 10, "lens": 5, "labels": 4, "test": 6, "explain": 0}
+PRIORITY = {"open": 10, "features": 10, "lens": 5, "labels": 4, "test": 6, "explain": 0, "verbalize": 0}
 """Higher runs first: what follows the cursor before what takes seconds."""
 
 
@@ -41,7 +41,7 @@ class Asking:
         for pane in bench.panes:
             pane.go(place)
         self.pane(bench.features)
-        for pane in (bench.labels, bench.explanations):
+        for pane in (bench.labels, bench.explanations, bench.verbalizers):
             self._stored(pane, place)
         self._stored_lens(place)
         self._wait()
@@ -111,6 +111,11 @@ class Asking:
             while len(self.places) > 32:
                 self.places.pop(next(iter(self.places)))
         return work
+
+    def stored(self, pane: Pane) -> None:
+        """Show what is stored about the cursor's place, and ask nothing."""
+        if self.bench.place is not None:
+            self._stored(pane, self.bench.place)
 
     def _stored(self, pane: Pane, place: Place) -> None:
         verb = pane.verb(place)

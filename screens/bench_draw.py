@@ -19,7 +19,7 @@ from screens.widgets.status_line import StatusLine
 if TYPE_CHECKING:
     from screens.bench import BenchScreen
 
-SHORT_NAMES = ("1 SAE", "2 labels", "3 words", "4 plot", "5 hypothesis")
+SHORT_NAMES = ("1 SAE", "2 labels", "3 words", "4 plot", "5 hypothesis", "6 verbalizers")
 
 
 def place(bench: BenchScreen) -> None:
@@ -55,11 +55,29 @@ def shared(bench: BenchScreen) -> None:
     panes, total = bench.panes, labels_in(bench.labels.answer) or bench.app.labels_known
     everything = [pane.all_texts() for pane in panes]
     firsts = [pane.first_texts() for pane in panes]
-    for at, pane in enumerate(panes):
+    beside, same = [""] * len(panes), list[frozenset[str]]()
+    for at in range(len(panes)):
         others = frozenset().union(*(texts for other, texts in enumerate(everything) if other != at))
-        after = (at + 1) % len(panes)
-        found = overlap(firsts[at], firsts[after], total)
-        pane.mark_same(everything[at] & others, found.words(f"pane {after + 1}", bench.app.marks) if found else "")
+        # The next pane that shows something: a pane that waits for its key shares nothing.
+        order = ((at + by) % len(panes) for by in range(1, len(panes)))
+        after = next((other for other in order if firsts[other]), at)
+        found = overlap(firsts[at], firsts[after], total) if after != at else None
+        beside[at] = found.words(f"pane {panes[after].NUMBER}", bench.app.marks) if found else ""
+        same.append(everything[at] & others)
+    _agreement(bench, beside)
+    for pane, texts, words in zip(panes, same, beside, strict=True):
+        pane.mark_same(texts, words)
+    bench.agreeing.mark()
+
+
+def _agreement(bench: BenchScreen, beside: list[str]) -> None:
+    """Say how many pairs agree in other words, in place, on the first border that has room for it."""
+    words = bench.agreeing.beside()
+    for at, pane in enumerate(bench.panes):
+        joined = f"{beside[at]} {bench.app.marks.dot} {words}" if beside[at] else words
+        if words and len(joined) <= pane.outer_size.width - 4:
+            beside[at] = joined
+            return
 
 
 async def plot(bench: BenchScreen) -> None:
@@ -93,8 +111,8 @@ def select_in_plot(bench: BenchScreen, text: str | None) -> None:
 def tabs(bench: BenchScreen) -> None:
     """Where panes take turns, name them all on the border of the one that is shown."""
     narrow = bench.has_class("-narrow")
-    for number, pane in enumerate(bench.panes, 1):
-        names = (f"[{name}]" if at == number else name for at, name in enumerate(SHORT_NAMES, 1))
+    for pane in bench.panes:
+        names = (f"[{name}]" if at == pane.NUMBER else name for at, name in enumerate(SHORT_NAMES, 1))
         pane.tabs = "  ".join(names) if narrow else ""
         pane.redraw()
 

@@ -99,6 +99,14 @@ class BenchKeys(CursorKeys):
         """Draw explanations here; again at the same place with another seed."""
         self.row_actions.explain()
 
+    def action_verbalize(self) -> None:
+        """Let the verbalizer speak; again at the same place with another seed."""
+        self.row_actions.verbalize()
+
+    def action_next_verbalizer(self) -> None:
+        """Take another verbalizer."""
+        self.row_actions.next_verbalizer()
+
     def action_continue_prompt(self) -> None:
         """Let the model write on."""
         if self.place:

@@ -13,25 +13,29 @@ from screens.widgets.pane import Pane
 if TYPE_CHECKING:
     from screens.bench import BenchScreen
 
-PLOT, HYPOTHESIS = 4, 5
-SLOTS = {1: "features", 2: "labels", 3: "explain", 4: "labels", 5: "test"}
+PLOT, HYPOTHESIS, VERBALIZERS = 4, 5, 6
+ROWS = (1, 2, 3, VERBALIZERS)
+"""Panes of one verb's rows."""
+ORDER = (1, 2, 3, VERBALIZERS, PLOT, HYPOTHESIS)
+"""In which tab goes through them."""
+SLOTS = {1: "features", 2: "labels", 3: "explain", 4: "labels", 5: "test", 6: "verbalize"}
 
 
 class Panes:
-    """The bench's five places for the keys: three panes, plot with findings, and the hypothesis."""
+    """The bench's places for the keys: four panes of rows, plot with findings, and the hypothesis."""
 
     def __init__(self, bench: BenchScreen) -> None:
         self.bench = bench
         self.number = 1
         self.last = 1
-        """The last of the three panes that had the keys."""
+        """The last of the panes of rows that had the keys."""
         self.visible = 1
         """The pane that is shown where panes take turns; the hypothesis stands below any of them."""
 
     @property
     def pane(self) -> Pane:
         """Return the pane that keys act on; the last one where plot or hypothesis has them."""
-        return self.bench.panes[self.last - 1]
+        return self.bench.panes[ROWS.index(self.last)]
 
     @property
     def slot(self) -> str:
@@ -41,7 +45,7 @@ class Panes:
     def go(self, number: int) -> None:
         """Give a pane the keys, and show it where panes take turns."""
         self.number = number
-        self.last = number if number < PLOT else self.last
+        self.last = number if number in ROWS else self.last
         self.visible = number if number != HYPOTHESIS else self.visible
         self.take_turns()
         bench_draw.tabs(self.bench)
@@ -50,13 +54,13 @@ class Panes:
     def take_turns(self) -> None:
         """Show the visible pane where panes take turns: classes of the few parts, since one of the screen's would
         style every widget again at each change of pane."""
-        bench, plot = self.bench, self.visible == PLOT
+        bench, below = self.bench, self.visible in {PLOT, VERBALIZERS}
         if not bench.has_class("-narrow") and not bench.has_class("-short"):
             return
-        for number, pane in enumerate(bench.panes, 1):
-            pane.set_class(number == self.visible, "-front")
-        bench.query_one("#below").set_class(plot, "-front")
-        bench.query_one("#panes").set_class(plot, "-behind")
+        for pane in bench.panes:
+            pane.set_class(self.visible == pane.NUMBER, "-front")
+        bench.query_one("#below").set_class(below, "-front").set_class(self.visible == VERBALIZERS, "-words")
+        bench.query_one("#panes").set_class(below, "-behind")
 
     def step(self, by: int) -> None:
         """Go to the next pane or back; plot and findings are two stops of pane 4."""
@@ -66,7 +70,7 @@ class Panes:
         elif self.number == PLOT and by < 0 and plot and self.bench.findings.table.has_focus:
             plot.first().focus()
         else:
-            self.go((self.number - 1 + by) % 5 + 1)
+            self.go(ORDER[(ORDER.index(self.number) + by) % len(ORDER)])
 
     def focus(self) -> None:
         """Give the keys to what stands in the pane."""
@@ -77,9 +81,9 @@ class Panes:
         """Take note of a focus that a click or a plot's own key has set; one that has moved on since is none."""
         if widget is not self.bench.focused:
             return
-        for number, pane in enumerate(self.bench.panes, 1):
-            if pane in widget.ancestors and not isinstance(widget, Input) and number != self.number:
-                self.go(number)
+        for pane in self.bench.panes:
+            if pane in widget.ancestors and not isinstance(widget, Input) and self.number != pane.NUMBER:
+                self.go(pane.NUMBER)
 
     def row(self, by: int) -> None:
         """Select another row; on the hypothesis, test an earlier or later sentence."""
@@ -94,7 +98,7 @@ class Panes:
 
     def page(self, by: int) -> None:
         """Select a row a page away."""
-        table = self.bench.findings.table if self.number >= PLOT else self.pane.table
+        table = self.pane.table if self.number in ROWS else self.bench.findings.table
         table.page(by)
 
     def leave(self) -> None:
@@ -104,7 +108,7 @@ class Panes:
             if bench.focused.has_class("filter") and not self.pane.filter:
                 self.pane.remove_class("-filtering")
             self.focus()
-        elif self.number <= 3 and self.pane.clear_filter():
+        elif self.number in ROWS and self.pane.clear_filter():
             bench.refill(self.pane)
         elif bench.place is not None and bench.place.given is not None:
             bench.go(bench.place.plain)

@@ -11,15 +11,18 @@ from investigator.events import Answer
 from investigator.records import FeatureRow, Features, LabelRow, Row
 from investigator.sources import Residual
 from investigator.wire import Explain, Intervene, Open, RankLabels, ShowFeatures, Test
+from investigator.workbench import UNTRAINED
 from screens import keeping, workers
-from screens.bench_panes import HYPOTHESIS, PLOT
+from screens.bench_panes import HYPOTHESIS, PLOT, ROWS, VERBALIZERS
 from screens.bench_place import Place, place_of
 from screens.bench_rows import as_text, text_of, title_of
 from screens.changes import Change
 from screens.desk import Trial
 from screens.messages import FindText, InterveneHere, OpenAnswer, OpenFeature
 from screens.sentence import Sentence
+from screens.widgets.explanation_table import ExplanationPane
 from screens.widgets.pane import Pane
+from screens.widgets.verbalizer_table import is_verbalizer
 from screens.work import Work, saved_work
 
 if TYPE_CHECKING:
@@ -58,8 +61,25 @@ class RowActions:
 
     def explain(self) -> None:
         """Draw explanations; where this place has its answer already, draw again with the next seed."""
-        bench, pane = self.bench, self.bench.explanations
-        place = bench.place
+        self._draw(self.bench.verbalizers if self.bench.around.number == VERBALIZERS else self.bench.explanations)
+
+    def verbalize(self) -> None:
+        """Let the verbalizer put the activation into words; again for another seed."""
+        self._draw(self.bench.verbalizers)
+
+    def next_verbalizer(self) -> None:
+        """Take another verbalizer; what it said here before is shown again."""
+        bench = self.bench
+        if not bench.verbalizers.next_reader():
+            bench.app.tell("There is no other verbalizer for this layer.")
+            return
+        bench.app.asker.stop(bench.verbalizers.SLOT)
+        bench.verbalizers.forget()
+        bench.around.go(VERBALIZERS)
+        bench.asking.stored(bench.verbalizers)
+
+    def _draw(self, pane: ExplanationPane) -> None:
+        bench, place = self.bench, self.bench.place
         if place is None:
             return
         # A drawing that runs goes on; one that has ended gives way to the next seed.
@@ -67,8 +87,8 @@ class RowActions:
             return
         done = pane.work is not None and pane.work.state == "done" and place.same_as(pane.answer_place)
         pane.seed = pane.seed + 1 if done else 0
-        if bench.has_class("-narrow"):
-            bench.around.go(3)
+        if bench.has_class("-narrow") or (pane is bench.verbalizers and bench.has_class("-short")):
+            bench.around.go(pane.NUMBER)
         bench.asking.pane(pane, fresh=done)
 
     def why(self) -> None:
@@ -81,8 +101,16 @@ class RowActions:
 
         place = found.place.words if found.place else ""
         reader = str(getattr(found.answer.result, "reader", ""))
-        text = why(found.row, place=place, reader=reader, provenance=found.answer.provenance)
+        agreement = self._agreement(found)
+        text = why(found.row, place=place, reader=reader, provenance=found.answer.provenance, agreement=agreement)
         self.bench.app.push_screen(TextViewer("why", text))
+
+    def _agreement(self, found: Chosen) -> tuple[str, ...]:
+        bench = self.bench
+        if bench.around.number == HYPOTHESIS or found.answer is not bench.around.pane.answer:
+            return ()
+        pane = bench.around.pane
+        return tuple(bench.agreeing.lines(pane, pane.texts_of(found.row)))
 
     def test(self) -> None:
         """Test the row's text as a hypothesis; what was drawn from this activation is judged as such."""
@@ -211,7 +239,7 @@ class RowActions:
             return
         self._show(saved)
         row = saved.row(row_key) if row_key else None
-        if row is not None and self.bench.around.number <= 3:
+        if row is not None and self.bench.around.number in ROWS:
             self.bench.around.pane.table.select(row.key)
 
     def _show(self, saved: SavedAnswer) -> None:
@@ -226,6 +254,15 @@ class RowActions:
         bench.go(place)
         bench.asking.open(Open(token_ids=place.ids, subject=place.opened.subject))
 
+    def _pane_of(self, verb: Explain) -> Pane:
+        """Return the pane that shows what a reader said: verbalizers have their own."""
+        bench, base = self.bench, verb.reader.partition("@")[0]
+        named = next((one for one in bench.app.book.readers if one.name == base), None) if bench.app.book else None
+        if not (is_verbalizer(named) if named else base in UNTRAINED):
+            return bench.explanations
+        bench.verbalizers.reader = base
+        return bench.verbalizers
+
     def _hold(self, saved: SavedAnswer, work: Work, place: Place) -> None:
         bench, verb = self.bench, saved.question
         pane: Pane | None = None
@@ -237,7 +274,7 @@ class RowActions:
                 pane = bench.labels
                 pane.order, pane.filter = verb.order, verb.filter
             case Explain():
-                pane = bench.explanations
+                pane = self._pane_of(verb)
             case Test():
                 text = verb.hypotheses[0]
                 sentence = Sentence(text, verb.wordings.get(text, ()))

@@ -20,6 +20,8 @@ class Marks(msgspec.Struct, frozen=True):
     """An estimate that exact numbers will replace."""
     same_mark: str = "="
     """The same label stands in another pane."""
+    agrees: str = "≡"
+    """Another pane says the same in other words."""
     dot: str = "·"
     """Between two facts."""
     run: str = "▶"
@@ -77,6 +79,7 @@ ASCII = Marks(
     rest=".",
     rule="-",
     shares="&",
+    agrees=":",
     at_least=">=",
 )
 

@@ -128,4 +128,4 @@ def _arrange(bench: BenchScreen, mark: Bookmark) -> None:
         pane.filter = words
     if mark.hypothesis:
         bench.hypothesis.show_text(mark.hypothesis)
-    bench.around.go(mark.pane if 1 <= mark.pane <= 5 else 1)
+    bench.around.go(mark.pane if 1 <= mark.pane <= 6 else 1)

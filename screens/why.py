@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from investigator.provenance import Provenance
 from investigator.records import ExplanationRow, FeatureRow, Fidelity, HitRow, HypothesisRow, LabelRow, Row, Score
@@ -25,9 +25,19 @@ TELLS = {
 }
 
 
-def why(row: Row, *, place: str = "", reader: str = "", provenance: Provenance | None = None) -> str:
-    """Return everything known about a row's number; `place` says in words which source it was read from."""
-    parts = [*_head(row, place), "", *_body(row, reader)]
+def why(
+    row: Row,
+    *,
+    place: str = "",
+    reader: str = "",
+    provenance: Provenance | None = None,
+    agreement: Iterable[str] = (),
+) -> str:
+    """Return everything known about a row's number; `place` says in words which source it was read from.
+
+    agreement: lines about texts of the same meaning that stand beside it.
+    """
+    parts = [*_head(row, place), "", *_body(row, reader), *agreement]
     if provenance is not None:
         parts += ["", "provenance", *_indented(provenance_lines(provenance))]
     return "\n".join(parts)

@@ -14,6 +14,8 @@ import msgspec
 from investigator.errors import Disconnected, InvestigatorError
 from investigator.provenance import Part, Provenance, ReaderSummary, SaeSummary, SubjectSummary, WorkbenchSummary
 from investigator.records import (
+    Agreed,
+    AgreementRow,
     CheckRow,
     Checkup,
     Context,
@@ -24,6 +26,8 @@ from investigator.records import (
     Feature,
     FeatureRow,
     Features,
+    Fidelity,
+    FidelityControl,
     Found,
     HitRow,
     HypothesisRow,
@@ -44,6 +48,7 @@ from investigator.records import (
 from investigator.sources import Residual, Source
 from investigator.wire import (
     Accepted,
+    Agree,
     Cancelled,
     CheckWorkbench,
     Contrast,
@@ -135,6 +140,10 @@ class FakeBackend:
         self.labels = LABELS
         """Replace them to see hostile text go through."""
         self.example = EXAMPLE
+        self.meanings: dict[tuple[str, str], float] = {}
+        """Cosines of the pairs of texts that mean the same."""
+        self.book = SUMMARY
+        """What the workbench names."""
         self.ready = asyncio.Event()
         """Unset: the backend says that it is loading."""
         self.ready.set()
@@ -175,7 +184,7 @@ class FakeBackend:
         if wait:
             await self.ready.wait()
         ready, nonce = self.ready.is_set(), str(self._nonce)
-        book = msgspec.structs.replace(SUMMARY, example=self.example)
+        book = msgspec.structs.replace(self.book, example=self.example)
         if not ready:
             return Handshake(1, "0.1.0", "test", 1, nonce, "loading", message="loading weights")
         return Handshake(1, "0.1.0", "test", 1, nonce, "ready", book, "cpu", "float32")
@@ -272,6 +281,8 @@ class FakeBackend:
             case ShowLens():
                 words = ("bon", " don", " Portugal", ",", ".", " and")
                 return Lens(tuple(LensRow(at, (Likely(words[at], 0.3), Likely(" x", 0.1))) for at in range(LAYERS)))
+            case Agree():
+                return self._agree(verb)
             case CheckWorkbench():
                 return Checkup((CheckRow("subject", "ok", "The subject loads."),))
         raise AssertionError(f"no canned answer for {verb}")
@@ -342,6 +353,9 @@ class FakeBackend:
 
     def _explain(self, verb: Explain) -> Iterator[Event]:
         at = place(verb.source)
+        if verb.reader:
+            yield from self._verbalize(verb)
+            return
         texts = (self.labels[at % len(self.labels)], f"names of places, seed {verb.seed}", "words in various contexts")
         verdicts = ("supported", "not above baseline", "fits almost anything")
         rows = tuple(
@@ -353,6 +367,23 @@ class FakeBackend:
             yield Partial(rows[:done])
         yield Finished(Explanations("mapper", verb.samples, 3, rows))
 
+    def _verbalize(self, verb: Explain) -> Iterator[Event]:
+        """Two texts; with their fidelity where the reader's name says that it has a reconstructor."""
+        texts = (f"{verb.reader} says ports, seed {verb.seed}", f"{verb.reader} says towns")
+        controls = (
+            FidelityControl("mean vector", 0.66, -0.2),
+            FidelityControl("random text", 0.5, -0.78, 16),
+            FidelityControl("shuffled words", 0.87, 0.54),
+        )
+        known = [Fidelity(0.62 - 0.5 * n, 0.89 - 0.2 * n, controls, 0.28, "512 activations") for n in range(2)]
+        has = verb.reader.startswith("nla")
+        rows = tuple(
+            ExplanationRow(text, score(-1.0, 0.9 - n, verdict=None), 2, n + 1, fidelity=known[n] if has else None)
+            for n, text in enumerate(texts)
+        )
+        yield Partial(rows)
+        yield Finished(Explanations(verb.reader, verb.samples, 2, rows))
+
     def _hypothesis(self, verb: Test, text: str) -> HypothesisRow:
         source = verb.sources[0]
         count = len(source.token_ids) if isinstance(source, Residual) else 0
@@ -361,6 +392,17 @@ class FakeBackend:
         return HypothesisRow(
             text, here, 0, SAE_LAYER, place(source), BACKGROUND, every if verb.scope == "positions" else ()
         )
+
+    def _agree(self, verb: Agree) -> Agreed:
+        several = [frozenset(texts) for texts in verb.texts]
+        rows = [
+            AgreementRow(left, right, cosine, 0.0002, True)
+            for (left, right), cosine in self.meanings.items()
+            if any(left in a and right in b for a in several for b in several if a is not b)
+        ]
+        rows.sort(key=lambda row: -row.cosine)
+        compared = sum(len(a) * len(b) for at, a in enumerate(verb.texts) for b in verb.texts[at + 1 :])
+        return Agreed("pocket-static", 0.73, verb.share, 1024, 523_776, compared, len(rows), tuple(rows))
 
     def _contrast(self, verb: Contrast) -> Contrasted:
         left, right = (

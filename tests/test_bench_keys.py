@@ -74,8 +74,10 @@ async def test_a_layer_without_sae_or_reader_says_where_there_is_one_and_asks_no
 async def test_a_place_seen_before_is_shown_at_once_without_asking() -> None:
     backend = FakeBackend()
     async with bench(backend) as pilot:
+        await until(pilot, lambda: len(backend.verbs("agree")) == 1)
         await press(pilot, "left")
         await until(pilot, lambda: answered(pilot, "labels") and answered(pilot, "features"))
+        await until(pilot, lambda: len(backend.verbs("agree")) == 2)
         asked = len(backend.asked)
         await press(pilot, "right")
         assert answered(pilot, "labels") and answered(pilot, "features")

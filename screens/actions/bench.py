@@ -36,6 +36,7 @@ BENCH = (
     Action("bench.pane_3", ("3",), "pane(3)", "pane 3: in its own words", "Go to the generated explanations."),
     Action("bench.pane_4", ("4",), "pane(4)", "pane 4: plot and findings", "Go to the plot and the findings."),
     Action("bench.pane_5", ("5",), "pane(5)", "pane 5: hypothesis", "Go to the hypothesis; w, s and y act on it."),
+    Action("bench.pane_6", ("6",), "pane(6)", "pane 6: verbalizers", "Go to what verbalizers say, fidelity in front."),
     Action("bench.prompt", ("i",), "edit_prompt", "write a prompt", "Enter the prompt; enter opens it.", "prompt"),
     Action(
         "bench.hypothesis",
@@ -53,6 +54,15 @@ BENCH = (
         "Draw explanations of this activation; again for another seed.",
         "explain",
     ),
+    Action(
+        "bench.verbalize",
+        ("v",),
+        "verbalize",
+        "let a verbalizer speak",
+        "Let a verbalizer put this activation into words; again for another seed.",
+        "verbalize",
+    ),
+    Action("bench.next_verbalizer", ("V",), "next_verbalizer", "another verbalizer", "Take another verbalizer."),
     Action(
         "bench.test_row", ("t",), "test_row", "test the row's text", "Test the selected row's text as a hypothesis."
     ),

@@ -34,9 +34,14 @@ class ExplanationPane(Pane):
         """Ask where a reader reads the layer."""
         if place.layer not in self.app.layers_with_reader:
             return None
+        return self.drawing(place)
+
+    def drawing(self, place: Place, reader: str = "") -> Explain:
+        """Return the question that draws as the settings say."""
         given = self.app.settings.explain
         return Explain(
             place.source,
+            reader,
             samples=given.samples,
             temperature=given.temperature,
             top_p=given.top_p,
@@ -74,7 +79,7 @@ class ExplanationPane(Pane):
         )
         told = fidelity.short(row.fidelity)
         text = f"{told} {self.app.marks.dot} {row.text}" if told else row.text
-        return Line(row.key, cells, text, "text", self.app.marks.same_mark if row.text in self.same else "")
+        return Line(row.key, cells, text, "text", self.mark_of(row))
 
     def summary(self, answer: Answer) -> str:
         """Return how many were drawn and how many differ."""

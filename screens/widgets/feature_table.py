@@ -51,8 +51,7 @@ class FeaturePane(Pane):
             Cell(rate(row.rate), "muted"),
             Cell(str(row.latent), "muted"),
         )
-        mark = self.app.marks.same_mark if self.same.intersection(row.labels) else ""
-        return Line(row.key, cells, text + more, "text" if row.labels else "muted", mark)
+        return Line(row.key, cells, text + more, "text" if row.labels else "muted", self.mark_of(row))
 
     def summary(self, answer: Answer) -> str:
         """Return how many latents fire."""

@@ -68,8 +68,7 @@ class LabelPane(Pane):
             ),
             verdict_cell(row.score, self.app.marks),
         )
-        mark = self.app.marks.same_mark if row.text in self.same else ""
-        return Line(row.key, cells, row.text, "text", mark)
+        return Line(row.key, cells, row.text, "text", self.mark_of(row))
 
     def summary(self, answer: Answer) -> str:
         """Return how many labels were scored, ties and failures named."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from textual import getters, on
@@ -64,6 +64,10 @@ class Pane(Vertical):
         self.filter = ""
         self.same: frozenset[str] = frozenset()
         """Texts that other panes show as well."""
+        self.agreeing: frozenset[str] = frozenset()
+        """Texts that other panes say in other words."""
+        self.partner: Callable[[tuple[str, ...]], str] = lambda _: ""
+        """From a row's texts to what another pane calls it, in a line."""
         self.state = PaneState("empty", "empty")
         self.tabs = ""
         """Names of all panes, where they take turns: stands in place of the title."""
@@ -169,6 +173,13 @@ class Pane(Vertical):
             return frozenset()
         return frozenset(text for row in self.shown_rows() for text in self.texts_of(row) if text)
 
+    def texts(self, most: int) -> tuple[str, ...]:
+        """Return the first texts in the pane's order, where they are of the cursor's place."""
+        if self.foreign:
+            return ()
+        every = (text for row in self.shown_rows() for text in self.texts_of(row) if text.strip())
+        return tuple(dict.fromkeys(every))[:most]
+
     def mark_same(self, same: frozenset[str], beside: str) -> None:
         """Mark rows whose text stands in another pane, and say the overlap on the lower border."""
         if beside != self._beside:
@@ -176,6 +187,19 @@ class Pane(Vertical):
         if same != self.same:
             self.same = same
             self.redraw()
+
+    def mark_agreeing(self, agreeing: frozenset[str]) -> None:
+        """Mark rows whose text another pane says in other words."""
+        if agreeing != self.agreeing:
+            self.agreeing = agreeing
+            self.redraw()
+
+    def mark_of(self, row: Row) -> str:
+        """Return a row's mark: the same text in another pane, else the same meaning there, else none."""
+        texts = self.texts_of(row)
+        if self.same.intersection(texts):
+            return self.app.marks.same_mark
+        return self.app.marks.agrees if self.agreeing.intersection(texts) else ""
 
     def next_order(self) -> str:
         """Go to the next order and return it."""
@@ -248,7 +272,7 @@ class Pane(Vertical):
 
     def _say(self, state: PaneState) -> None:
         # Every update of a Static asks for a new layout, so only what differs is updated.
-        said = state.said or self.table.cut_text
+        said = "\n".join(part for part in (state.said or self.table.cut_text, self._partner()) if part)
         if said != self._said:
             self._said = said
             line = self.query_one(".said", Static)
@@ -259,6 +283,10 @@ class Pane(Vertical):
             self.query_one(".state", Static).update(f" {state.words}", layout=False)
         colour = _colour(state.name)
         self.update_classes({f"-{name}": colour == name for name in COLOURS}, animate=False)
+
+    def _partner(self) -> str:
+        row = self.current_row() if self.agreeing else None
+        return self.partner(self.texts_of(row)) if row is not None else ""
 
     def _title(self, title: str) -> None:
         if title != self._shown_title:
