@@ -7,6 +7,7 @@ import json
 import math
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -14,17 +15,20 @@ from safetensors.torch import load_file
 from tiny_pocket import RECIPE, write_corpus
 
 import tiny
+from backends.engine.likelihood.injected import Injected
+from backends.engine.training.adapters import factors
+from backends.engine.training.best_of import cosines, drawn, opened_pair, run_best_of, spoken
 from backends.engine.training.folders import Folders
 from backends.engine.training.label_texts import LabelTexts
 from backends.engine.training.labels.stage import run_labels
 from backends.engine.training.naming import name_parts
 from backends.engine.training.opening import Opened
-from backends.engine.training.pair_examples import Examples, batches, quoted_words, say, training_examples
-from backends.engine.training.recipe import Recipe, load_recipe
+from backends.engine.training.pair_examples import Examples, batches, quoted_word, say, training_examples
+from backends.engine.training.recipe import Recipe, RecipeError, load_recipe
 from backends.engine.training.sae import run_sae
 from backends.engine.training.stages import STAGES, Arguments, language_model
 from backends.engine.training.statistics import run_statistics
-from backends.engine.training.verbalizer import run_verbalizer
+from backends.engine.training.verbalizer import open_speech, run_verbalizer
 
 _SECTIONS = """
 [verbalizer]
@@ -42,6 +46,13 @@ start = 40
 warmup_steps = 1
 tune = 6
 checkpoint_seconds = 0.0
+[best_of]
+places = 12
+texts = 2
+most_tokens = 24
+batch = 4
+steps = 2
+tune = 8
 """
 
 
@@ -61,6 +72,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Recipe, Folders]:
         run_labels(recipe, folders, corpus=corpus),
         STAGES["verbalizer"](given),
         STAGES["reconstructor"](given),
+        STAGES["best-of"](given),
     ):
         list(stage)
     name_parts(given.opened)
@@ -74,20 +86,20 @@ def test_texts_are_training_labels_and_quotes(made: tuple[Recipe, Folders]) -> N
     allowed = {text for text, held in zip(labels.texts, labels.heldout, strict=True) if not held}
     assert len(found) == len(found.residuals) > 10
     for text in found.texts:
-        said = text.rpartition('": ')[2]
-        assert set(said.split("; ")) <= allowed
+        *said, word = text.split("; ")
+        assert set(said if word.startswith('"') and word not in allowed else [*said, word]) <= allowed
     again = training_examples(recipe, folders, 60, 1)
     assert again.texts == found.texts and np.array_equal(again.residuals, found.residuals)
 
 
 def test_saying_and_quoting() -> None:
     draw = np.random.default_rng(1)
-    seen = {say(["a", "b", "c", "d", "e"], "the end", draw) for _ in range(200)}
-    assert "a" in seen and "a; b; c; d" in seen and '"the end": a; b' in seen
-    assert not any(text.startswith('"') and ";" not in text for text in seen)
-    assert quoted_words(["ing", " more", " water"]) == "more water"
-    assert quoted_words([" more", " water"]) == "more water"
-    assert quoted_words(["say", ' "x']) == ""
+    seen = {say(["a", "b", "c", "d", "e"], "end", draw) for _ in range(200)}
+    assert seen == {'a; b; "end"', 'a; b; c; "end"', 'a; b; c; d; "end"'}
+    assert say(["a"], "", draw) == "a"
+    assert quoted_word(["ing", " more", " wa", "ter"]) == "water"
+    assert quoted_word(["drink", "\n"]) == "drink"
+    assert quoted_word(["say", ' "x']) == quoted_word(["\n", " "]) == ""
 
 
 def test_batches_hold_every_example_once_an_epoch() -> None:
@@ -97,8 +109,6 @@ def test_batches_hold_every_example_once_an_epoch() -> None:
 
 
 def test_they_are_written_in_the_released_format_without_a_trace_of_this_machine(made: tuple[Recipe, Folders]) -> None:
-    import msgspec
-
     recipe, folders = made
     for name, role in (("verbalizer", "av"), ("reconstructor", "ar")):
         folder = folders.reader(name)
@@ -152,3 +162,56 @@ def test_a_stopped_training_goes_on_to_the_same_weights(made: tuple[Recipe, Fold
     assert first.keys() == second.keys()
     for name, value in first.items():
         torch.testing.assert_close(value, second[name])
+
+
+def test_of_its_own_texts_the_one_that_brings_back_most_is_learned(made: tuple[Recipe, Folders]) -> None:
+    recipe, folders = made
+    speech, work = opened_pair(recipe, folders, device="cpu", dtype="float32")
+    vectors = training_examples(recipe, folders, 12, 1).vectors(np.arange(4))
+    settings = msgspec.structs.replace(recipe.best_of, most_tokens=12)
+    assert spoken(speech, vectors, settings, temperature=1.0, seed=3) == spoken(
+        speech, vectors, settings, temperature=1.0, seed=3
+    )
+    scores = cosines(work, ["a dog", "", "a cat", "x"], vectors)
+    alone = torch.cat([work.vectors([text]).detach() for text in ("a dog", "a cat")])
+    wanted = torch.nn.functional.cosine_similarity(alone, vectors[[0, 2]], dim=-1)
+    torch.testing.assert_close(scores[[0, 2]], wanted, atol=1e-5, rtol=0)
+    assert scores[1] == -1
+
+
+def test_greedy_texts_with_the_cache_are_those_without(made: tuple[Recipe, Folders]) -> None:
+    recipe, folders = made
+    speech, _ = opened_pair(recipe, folders, device="cpu", dtype="float32")
+    vectors = training_examples(recipe, folders, 12, 1).vectors(np.arange(3))
+    seen: list[list[int]] = []
+    settings = msgspec.structs.replace(recipe.best_of, most_tokens=8)
+    tokens = drawn(speech, vectors, settings, temperature=0.0, seed=1).tolist()
+    for vector in vectors:
+        ids: list[int] = []
+        for _ in range(8):
+            prompt = Injected(speech.embeds, vector[None, None], speech.prompt.positions, speech.injection)
+            with torch.no_grad(), prompt.injecting(speech.subject):
+                embeds = prompt.before(speech.subject, speech.subject.embed(torch.tensor([ids], dtype=torch.long)))
+                hidden, _ = speech.subject.body(inputs_embeds=embeds)
+            ids.append(int(speech.subject.head(hidden[0, -1]).argmax()))
+        seen.append(ids)
+    assert tokens == seen
+
+
+def test_the_round_is_done_once_and_kept_only_where_it_helped(made: tuple[Recipe, Folders]) -> None:
+    recipe, folders = made
+    figures = json.loads(folders.figures("best-of").read_text())
+    assert figures["kept"] == (figures["after"]["fve"] > figures["before"]["fve"])
+    trained = factors(open_speech(recipe, folders, device="cpu", dtype="float32").model).keys()
+    assert len(load_file(folders.reader("verbalizer") / "adapter_model.safetensors")) == len(trained)
+    said = list(run_best_of(recipe, folders))
+    assert len(said) == 1 and "before" in said[0].message
+    (folders.figures("best-of")).rename(folders.root / "kept")
+    checkpoint = folders.checkpoint("reconstructor")
+    checkpoint.rename(folders.root / "away")
+    try:
+        with pytest.raises(RecipeError, match="checkpoint is not in"):
+            list(run_best_of(recipe, folders))
+    finally:
+        (folders.root / "away").rename(checkpoint)
+        (folders.root / "kept").rename(folders.figures("best-of"))

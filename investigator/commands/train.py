@@ -22,6 +22,7 @@ STAGES = (
     "mapper",
     "verbalizer",
     "reconstructor",
+    "best-of",
     "embedder",
     "label-sheets",
     "read-labels",

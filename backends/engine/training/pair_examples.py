@@ -1,7 +1,8 @@
 """What a verbalizer and a reconstructor learn from: activations, and short texts that say what holds there.
 
-A text is one to four labels of the latents that stand out most, as a person would list them; half of those with more
-than one begin with the words that the activation ends on. Held-out labels are in none of them.
+A text is two to four labels of the latents that stand out most, as a person would list them, and the word that the
+activation ends on in quotes: at the end, where a reconstructor's frozen blocks find it (a ridge on them brings back
+0.20 of pocket's variance, 0.10 with the word in front). Held-out labels are in none of them.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from backends.engine.training.recipe import Recipe
 from backends.engine.training.statistics import latents_folder
 from backends.engine.training.tokenizer import load_tokenizer
 
-MOST_LABELS = 4
-_WORDS = 3
-"""Tokens before the end that may be quoted."""
+LEAST_LABELS, MOST_LABELS = 2, 4
+_PIECES = 3
+"""Tokens before the last one in which its word may begin."""
 _BETWEEN = "; "
 _PLACES_OF_A_ROW = 4
 
@@ -50,19 +51,15 @@ class Examples:
 
 
 def say(labels: list[str], quoted: str, draw: np.random.Generator) -> str:
-    """One text of labels, the most telling first: some of them, with or without the words that stand there."""
-    count = min(len(labels), int(draw.integers(1, MOST_LABELS + 1)))
-    said = _BETWEEN.join(labels[:count])
-    whole = count > 1 and quoted and draw.random() < 0.5
-    return f'"{quoted}": {said}' if whole else said
+    """One text of labels, the most telling first: some of them, and the word that stands there."""
+    count = min(len(labels), int(draw.integers(LEAST_LABELS, MOST_LABELS + 1)))
+    return _BETWEEN.join([*labels[:count], *([f'"{quoted}"'] if quoted else [])])
 
 
-def quoted_words(pieces: list[str]) -> str:
-    """The last words of a text, whole ones only, from its last tokens; empty where they hold quotes or line ends."""
-    text = "".join(pieces)
-    words = text.split(" ", 1)[-1] if " " in text.strip() and not text.startswith(" ") else text
-    words = words.strip()
-    return "" if any(mark in words for mark in '"\n\t\ufffd') else words
+def quoted_word(pieces: list[str]) -> str:
+    """The last word of a text, as far as it has come, from its last tokens; empty where it holds a quote."""
+    words = "".join(pieces).split()
+    return "" if not words or any(mark in words[-1] for mark in '"\ufffd') else words[-1]
 
 
 def training_examples(recipe: Recipe, folders: Folders, count: int, seed: int) -> Examples:
@@ -80,7 +77,9 @@ def training_examples(recipe: Recipe, folders: Folders, count: int, seed: int) -
         scale,
         DrawSettings(recipe.mapper.most_rate, 2 * MOST_LABELS),
     )
-    ends = [firings.passages.tokens[row, max(1, at - _WORDS) : at + 1] for row, at in zip(rows, positions, strict=True)]
+    ends = [
+        firings.passages.tokens[row, max(1, at - _PIECES) : at + 1] for row, at in zip(rows, positions, strict=True)
+    ]
     texts = list(_texts(best, [list(map(int, ids)) for ids in ends], labels, tokenizer, draw))
     kept = [place for place, text in enumerate(texts) if text]
     order = draw.permutation(kept)
@@ -112,7 +111,7 @@ def tune_examples(recipe: Recipe, folders: Folders, count: int, seed: int) -> Ex
     settings = DrawSettings(recipe.mapper.most_rate, 2 * MOST_LABELS)
     best = top_by_z(places.latents[some], places.activations[some], scale, settings)
     rows, at = places.documents[some], places.positions[some]
-    ends = [list(map(int, places.tokens[row, max(1, p - _WORDS) : p + 1])) for row, p in zip(rows, at, strict=True)]
+    ends = [list(map(int, places.tokens[row, max(1, p - _PIECES) : p + 1])) for row, p in zip(rows, at, strict=True)]
     texts = list(_texts(best, ends, labels, load_tokenizer(folders.subject), draw))
     kept = np.array([place for place, text in enumerate(texts) if text], dtype=np.int64)
     return Examples(places.residuals[some[kept]].half().numpy(), [texts[place] for place in kept])
@@ -127,7 +126,7 @@ def _texts(
         usable = [labels.texts[labels.of_latent[latent]] for latent in latents if latent >= 0 and allowed[latent]]
         names = list(dict.fromkeys(usable))
         pieces = [tokenizer.decode([token]) for token in ids]  # type: ignore[attr-defined]
-        yield say(names, quoted_words(pieces), draw) if names else ""
+        yield say(names, quoted_word(pieces), draw) if names else ""
 
 
 def batches(examples: Examples, size: int, seed: int) -> Iterator[NDArray[np.int64]]:

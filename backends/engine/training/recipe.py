@@ -192,6 +192,20 @@ class VerbalizerRecipe(Section, frozen=True):
     checkpoint_seconds: float = 60.0
 
 
+class BestOfRecipe(Section, frozen=True):
+    """[best_of]: a round of the verbalizer on those of its own texts that bring back most; no steps: none."""
+
+    places: int = 600
+    texts: int = 4
+    most_tokens: int = 96
+    batch: int = 48
+    steps: int = 0
+    rate: float = 0.0005
+    warmup_steps: int = 4
+    tune: int = 300
+    seed: int = 1
+
+
 class ReconstructorRecipe(Section, frozen=True):
     """[reconstructor]: adapters and a head with which the subject's first blocks turn words into activations."""
 
@@ -224,6 +238,7 @@ class Recipe(Section, frozen=True):
     embedder: EmbedderRecipe = EmbedderRecipe()
     verbalizer: VerbalizerRecipe = VerbalizerRecipe()
     reconstructor: ReconstructorRecipe = ReconstructorRecipe()
+    best_of: BestOfRecipe = BestOfRecipe()
     others: OthersRecipe = OthersRecipe()
 
     @property

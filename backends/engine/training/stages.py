@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from backends.engine.dtypes import fastest_matmul_dtype
+from backends.engine.training.best_of import run_best_of
 from backends.engine.training.embedder import run_embedder
 from backends.engine.training.folders import Folders
 from backends.engine.training.labels.stage import run_labels
@@ -132,6 +133,12 @@ def reconstructor(given: Arguments) -> Stage:
         yield from run_reconstructor(recipe, folders, device=given.device, dtype=given.matmul_dtype)
 
 
+def best_of(given: Arguments) -> Stage:
+    """A round of the verbalizer on the best of its own texts."""
+    for recipe, folders in _main(given):
+        yield from run_best_of(recipe, folders, device=given.device, dtype=given.matmul_dtype)
+
+
 def _main(given: Arguments) -> Iterator[tuple[Recipe, Folders]]:
     for one in given.opened:
         layer = one.recipe.sae.layer if given.layer is None else given.layer
@@ -153,6 +160,7 @@ def pocket(given: Arguments) -> Stage:
         )
     yield from verbalizer(given)
     yield from reconstructor(given)
+    yield from best_of(given)
     yield from embedder(given)
     name_parts(given.opened)
 
@@ -167,6 +175,7 @@ STAGES: dict[str, Callable[[Arguments], Stage]] = {
     "mapper": mapper,
     "verbalizer": verbalizer,
     "reconstructor": reconstructor,
+    "best-of": best_of,
     "embedder": embedder,
     "pocket": pocket,
 }

@@ -162,7 +162,7 @@ def run_verbalizer(recipe: Recipe, folders: Folders, *, device: str = "cpu", dty
         start = time.monotonic()
         for group in optimiser.param_groups:
             group["lr"] = settings.rate * rate_factor(step, settings.steps, settings.warmup_steps)
-        loss = _step(speech, examples, next(drawn), optimiser)
+        loss = step_on(speech, examples, next(drawn), optimiser)
         step, smooth = step + 1, loss if smooth == 0.0 else 0.95 * smooth + 0.05 * loss
         seconds += time.monotonic() - start
         if time.monotonic() - saved > settings.checkpoint_seconds or step == settings.steps:
@@ -177,7 +177,8 @@ def run_verbalizer(recipe: Recipe, folders: Folders, *, device: str = "cpu", dty
     yield Progress(step, settings.steps, "the verbalizer is written", figures)
 
 
-def _step(speech: Speech, examples: Examples, places: NDArray[np.int64], optimiser: torch.optim.Optimizer) -> float:
+def step_on(speech: Speech, examples: Examples, places: NDArray[np.int64], optimiser: torch.optim.Optimizer) -> float:
+    """Learn some examples; return the loss in nats a token."""
     sums, lengths = speech.losses(examples.vectors(places), [examples.texts[place] for place in places])
     loss = sums.sum() / lengths.sum()
     optimiser.zero_grad()
