@@ -25,9 +25,22 @@ from investigator.loop import BackgroundLoop
 from investigator.overrides import overridden
 from investigator.prompt import Prompt
 from investigator.provenance import WorkbenchSummary
-from investigator.records import Agreed, Checkup, Compared, Contrasted, Feature, Fetched, Found, Opened, Tested
+from investigator.records import (
+    Agreed,
+    Checkup,
+    Compared,
+    Contrasted,
+    Feature,
+    Fetched,
+    Found,
+    Opened,
+    Swept,
+    Tested,
+)
 from investigator.settings import Settings
-from investigator.sources import Source
+from investigator.sources import Decoder, Source
+from investigator.sweeping import ALL, sweep_of
+from investigator.targets import Token
 from investigator.wire import (
     Agree,
     CheckWorkbench,
@@ -260,6 +273,29 @@ class Investigator:
         """
         lists = tuple((one,) if isinstance(one, str) else tuple(one) for one in texts)
         return cast(Agreed, self.ask(Agree(lists, share, labels, every, limit, seed, embedder)).result)
+
+    def sweep(
+        self,
+        prompt: Prompt | str,
+        text: str = "",
+        *,
+        reader: str = "",
+        layers: Sequence[int] = (),
+        tokens: Token = ALL,
+        method: Literal["auto", "labels", "greedy"] = "auto",
+        latent: int | None = None,
+        sae: str = "",
+        watch: Watch | None = None,
+    ) -> Swept:
+        """Read every token of a prompt at every layer: a text's gap, what the readers say without one, or a latent.
+
+        A prompt given as text is opened first. layers: all that the reader reads, where none are named. tokens: a
+        position or a span of them. `watch` is called with the answer so far, one more row for every layer.
+        """
+        opened = (self.open(prompt) if isinstance(prompt, str) else prompt).opened
+        fired = None if latent is None else Decoder(sae, latent)
+        verb = sweep_of(opened, text, reader=reader, layers=layers, tokens=tokens, method=method, latent=fired)
+        return cast(Swept, self.ask(verb, watch).result)
 
     def tried(self, hypotheses: str | Sequence[str], sources: Sequence[Source]) -> int:
         """Return how many other hypotheses the session holds at these places; 0 where nothing is recorded."""

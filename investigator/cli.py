@@ -31,6 +31,7 @@ COMMANDS = {
     "find": "find",
     "compare": "compare",
     "intervene": "intervene",
+    "sweep": "sweep",
     "agree": "agree",
     "lens": "lens",
     "doctor": "doctor",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from investigator import agreement_tables, compare_tables, dose_tables, fidelity, score_tables
+from investigator import agreement_tables, compare_tables, dose_tables, fidelity, score_tables, sweep_tables
 from investigator.records import (
     Agreed,
     AgreementRow,
@@ -30,6 +30,8 @@ from investigator.records import (
     Result,
     Row,
     Score,
+    SweepRow,
+    Swept,
 )
 from investigator.table import Table, marked, number, share, without_empty
 
@@ -133,6 +135,8 @@ def tables_of(result: Result | None, rows: Sequence[Row] = (), tokens: Sequence[
         case Fetched():
             return [_fetched(result)]
     found: tuple[Row, ...] = _rows(result) or tuple(rows)
+    if swept := [row for row in found if isinstance(row, SweepRow)]:
+        return [*sweep_tables.of_rows(swept, tokens), *_summary(result)]
     spread = [table for row in found if isinstance(row, HypothesisRow) for table in _spread(row, tokens)]
     doses = [row for row in found if isinstance(row, DoseRow)]
     behind = [*fidelity.behind(found), *_summary(result), *dose_tables.behind(doses), *score_tables.behind(found)]
@@ -166,6 +170,8 @@ def _summary(result: Result | None) -> Iterator[Table]:
             yield agreement_tables.of_result(result)
         case Intervened():
             yield from dose_tables.of_intervention(result)
+        case Swept():
+            yield from sweep_tables.of_result(result)
 
 
 def _opened(opened: Opened) -> list[Table]:

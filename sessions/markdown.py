@@ -10,6 +10,7 @@ from investigator.provenance import Part, Provenance
 from investigator.records import Opened, Token
 from investigator.tables import Table, tables_of
 from investigator.text import markdown
+from investigator.wire import Sweep
 from sessions.records import Finding, SavedAnswer, Session, residual_of
 from sessions.reproduce import command
 from sessions.store import Store
@@ -90,7 +91,10 @@ def place(answer: SavedAnswer) -> str:
     first, end = _span(answer, len(answer.tokens) or len(residual.token_ids))
     text = "".join(_texts(answer.tokens[first:end]))
     where = f"token {first}" if end == first + 1 else f"tokens {first}:{end}"
-    return f" at {where}{f' “{text.strip()}”' if text else ''}, layer {residual.layer}"
+    quoted = f" “{text.strip()}”" if text else ""
+    if isinstance(answer.question, Sweep):
+        return f" over {where}{quoted}, layers {', '.join(map(str, answer.question.layers))}"
+    return f" at {where}{quoted}, layer {residual.layer}"
 
 
 def _span(answer: SavedAnswer, length: int) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from investigator.wire import (
     RankLabels,
     ShowFeature,
     ShowFeatures,
+    Sweep,
     Test,
     Verb,
     Work,
@@ -93,7 +94,9 @@ def _place(verb: Verb, saved: SavedAnswer) -> Arguments:
         typed = strip is not None and strip.typed
         yield from _prompt(saved.prompt if typed else "", strip is not None and strip.chat, one.token_ids)
         yield from _subject(one.subject)
-        yield from ("--token", _span(one), "--layer", str(one.layer))
+        yield from ("--token", _span(one))
+        if not isinstance(verb, Sweep):  # which reads every layer
+            yield from ("--layer", str(one.layer))
     elif one is not None:
         typed_as: tuple[Source | None, ...] = (
             saved.asked.sources if isinstance(saved.asked, Test) else (source_of(saved.asked),)
@@ -144,6 +147,8 @@ def _flags(verb: Verb, saved: SavedAnswer) -> Arguments:
         yield from _change(verb, saved)
     if isinstance(verb, Agree):
         yield from _agreement(verb)
+    if isinstance(verb, Sweep):
+        yield from _sweep(verb)
     if isinstance(verb, Find):
         yield from (f"--{name.replace('_', '-')}" for name in ("all_positions", "exact") if getattr(verb, name))
     if isinstance(verb, Work):
@@ -194,6 +199,15 @@ def _change(verb: Intervene, saved: SavedAnswer) -> Arguments:
         yield "--from-here"
     yield from (f"--dose={dose!r}" for dose in verb.doses)
     yield from ("--continue", str(verb.continue_tokens))
+
+
+def _sweep(verb: Sweep) -> Arguments:
+    if verb.text:
+        yield f"--text={verb.text}"
+    if verb.latent is not None:
+        yield f"--latent={verb.latent}"
+        return
+    yield from ("--layers", ",".join(map(str, verb.layers)))
 
 
 def _work(verb: Work) -> Arguments:

@@ -8,7 +8,7 @@ from typing import Any
 from investigator.events import Answer
 from investigator.records import Contrasted, Feature, Likely, Opened, Result
 from investigator.text import inert
-from investigator.wire import Agree, Contrast, Find, Intervene, RankLabels, ShowFeatures, Test, Verb, Work
+from investigator.wire import Agree, Contrast, Find, Intervene, RankLabels, ShowFeatures, Sweep, Test, Verb, Work
 from sessions.ids import clean
 from sessions.records import verb_name
 
@@ -21,6 +21,7 @@ def _of_row(row: Any) -> Iterator[str]:
     yield from getattr(row, "labels", ())
     yield from (text for reading in getattr(row, "readings", ()) for text in reading.texts)
     yield getattr(row, "continuation", "")
+    yield from (cell.text for cell in getattr(row, "cells", ()))
     tokens = getattr(row, "tokens", ())
     yield from (token.text for token in tokens if isinstance(token, Likely))
     yield "".join(token for token in tokens if isinstance(token, str))
@@ -50,6 +51,8 @@ def _of_verb(verb: Verb) -> Iterator[str]:
             yield from (f"latent {latent}" for latent in verb.ablate)
         case Contrast():
             yield from (verb.left, verb.right)
+        case Sweep():
+            yield from (verb.text, "" if verb.latent is None else f"latent {verb.latent}")
         case Find():
             yield from (verb.text, verb.corpus)
         case Agree():

@@ -46,6 +46,21 @@ def injected(tmp_path_factory: pytest.TempPathFactory) -> WorkbenchEngine:
     return made
 
 
+def behind(engine: WorkbenchEngine, bench: tiny.Tiny, text: str, count: int, reader: str) -> list[float]:
+    """Return a text's scores at the first background positions, from one plain pass over all of them."""
+    layer = tiny.LAYER if reader == "mapper" else l2el.SECOND_LAYER
+    vectors = load_file(bench.statistics / "layers.safetensors")["background"][layer, :count]
+    soft = torch.stack([l2el.slow_soft(bench, vector, reader=reader) for vector in vectors])
+    subject = engine.parts.subject()
+    ids = subject.tokenizer.encode(text, add_special_tokens=False)
+    target = torch.tensor([*ids, subject.eos_id])
+    with torch.inference_mode():
+        embedded = subject.model.get_input_embeddings()(torch.tensor([ids])).expand(count, -1, -1)
+        logits = subject.model(inputs_embeds=torch.cat([soft, embedded], 1)).logits[:, soft.shape[1] - 1 :]
+    found: list[float] = logits.double().log_softmax(-1)[:, torch.arange(len(target)), target].mean(1).tolist()
+    return found
+
+
 def mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
@@ -62,7 +77,7 @@ def test_every_cell_of_a_text_is_its_score_alone_minus_its_background(
     assert (found.first, found.end, found.text) == (0, len(ids), TEXT)
     for row in found.rows:
         hidden = l2el.slow_hidden(engine, row.layer)
-        background = l2el.slow_background(engine, bench, TEXT, 512, reader=row.reader)
+        background = behind(engine, bench, TEXT, 512, row.reader)
         assert len(row.cells) == len(ids)
         for at in range(1, len(ids)):
             alone = l2el.slow_score(engine, l2el.slow_soft(bench, hidden[at], reader=row.reader), TEXT)
@@ -143,7 +158,7 @@ def test_without_a_text_a_cell_holds_the_best_label_of_all_by_exact_gap(
     assert (row.method, row.stage, row.recall) == ("labels", "exact", None)
     texts = engine.parts.labels("L").texts
     hidden = l2el.slow_hidden(engine)
-    means = {text: mean(l2el.slow_background(engine, bench, text, 64)) for text in texts}
+    means = {text: mean(behind(engine, bench, text, 64, "mapper")) for text in texts}
     for at in (1, len(row.cells) - 1):
         soft = l2el.slow_soft(bench, hidden[at])
         gaps = {text: l2el.slow_score(engine, soft, text) - means[text] for text in texts}
@@ -155,11 +170,14 @@ def test_without_a_text_a_cell_holds_the_best_label_of_all_by_exact_gap(
 def test_a_reader_without_labels_says_its_likeliest_words(injected: WorkbenchEngine) -> None:
     found: Swept = tiny.ask(injected, Sweep(Prompted("The capital of France", position=0, end=0), reader="anywhere"))
     assert [row.layer for row in found.rows] == list(range(tiny.LAYERS))
-    assert {row.method for row in found.rows} == {"greedy"}
+    assert {row.method for row in found.rows[:-1]} == {"greedy"}
     ids = tuple(injected.parts.subject().encode("The capital of France"))
     spoken = 0
     for row in found.rows:
         assert row.reader == f"anywhere@tiny/{row.layer}"
+        if row.layer == tiny.LAYERS - 1:  # what is put behind the last block never reaches what is written
+            assert "says the same whatever is injected" in (row.error or "") and not row.cells
+            continue
         for at in (1, len(ids) - 1):
             source = Residual("tiny", ids, row.layer, at)
             alone = tiny.ask(injected, Explain(source, "anywhere", samples=1, temperature=0.0, controls=False))
@@ -194,7 +212,7 @@ def test_a_latent_is_its_activation_over_the_tokens(bench: tiny.Tiny, engine: Wo
     pre = (hidden - sae["b_dec"]) @ sae["W_enc"] + sae["b_enc"]
     kept = torch.zeros_like(pre).scatter(-1, pre.topk(12).indices, pre.topk(12).values.relu())
     latent = int(kept[1:].sum(0).argmax())
-    events, found, provenance = l2el.ask(engine, Sweep(WHOLE, latent=latent))
+    _, found, provenance = l2el.ask(engine, Sweep(WHOLE, latent=latent))
     [row] = found.rows
     assert (row.layer, row.method, found.sae, found.latent) == (tiny.LAYER, "activation", "L", latent)
     for at in range(1, len(row.cells)):

@@ -36,7 +36,15 @@ def lane(engine: WorkbenchEngine, verb: Sweep) -> Lane:
 
 def plan(engine: WorkbenchEngine, verb: Sweep) -> str:
     """Return the batch plans, for provenance."""
-    return "; ".join(dict.fromkeys(plan_of(engine, name) for name in _readers(engine, verb).values()))
+    return "; ".join(dict.fromkeys(filter(None, (_plan(engine, name) for name in _readers(engine, verb).values()))))
+
+
+def _plan(engine: WorkbenchEngine, reader: str) -> str:
+    """Return a reader's batch plan; nothing where it does not load, which its row will say."""
+    try:
+        return plan_of(engine, reader)
+    except InvestigatorError:
+        return ""
 
 
 def resolve(engine: WorkbenchEngine, verb: Sweep) -> Sweep:
