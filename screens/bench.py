@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from textual import events, on
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -21,6 +21,7 @@ from screens.bench_keys import BenchKeys
 from screens.bench_panes import Panes
 from screens.bench_place import Place
 from screens.bench_row_actions import RowActions
+from screens.bench_text_actions import TextActions
 from screens.link import Status
 from screens.messages import FindingsChanged, OpenAnswer, OpenHypothesis, OpenPrompt, WorkChanged
 from screens.widgets.explanation_table import ExplanationPane
@@ -59,7 +60,7 @@ class BenchScreen(BenchKeys):
         self.written = Written(self)
         self.strip, self.layer_bar, self.prompt_bar = TokenStrip(), LayerBar(), PromptBar(self.written.complete)
         self.asking, self.row_actions, self.around = Asking(self), RowActions(self), Panes(self)
-        self.agreeing = Agreeing(self)
+        self.text_actions, self.agreeing = TextActions(self), Agreeing(self)
         for pane in self.panes:
             pane.partner = partial(self.agreeing.short, pane)
 
@@ -86,12 +87,7 @@ class BenchScreen(BenchKeys):
         self.call_after_refresh(self._fill_below)
 
     async def _fill_below(self) -> None:
-        """Mount plot and findings: the first frame leaves them room and does without them."""
-        box = Vertical(id="plot", classes="pane")
-        box.border_title = "4 activation against log p"
-        below = self.query_one("#below")
-        await below.mount(box, before=0)
-        await below.mount(self.findings)
+        await bench_draw.fill_below(self)
         self.row_actions.show_findings()
 
     @property

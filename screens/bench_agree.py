@@ -140,7 +140,7 @@ class Agreeing:
         mark, found = self.bench.app.marks.agrees, self.found
         if self.trouble:
             return f"{mark} not known, w says why"
-        return f"{mark} {found.agreeing}, by chance {found.compared * found.share:.2g}" if found else ""
+        return f"{mark} {found.agreeing} pairs, by chance {found.compared * found.share:.2g}" if found else ""
 
     def _show(self, found: Agreed | None) -> None:
         self.found = found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
@@ -58,10 +59,11 @@ def shared(bench: BenchScreen) -> None:
     beside, same = [""] * len(panes), list[frozenset[str]]()
     for at in range(len(panes)):
         others = frozenset().union(*(texts for other, texts in enumerate(everything) if other != at))
-        # The next pane that shows something: a pane that waits for its key shares nothing.
+        # The next pane that shows something: one that waits for its key shares nothing. Two panes are compared once.
         order = ((at + by) % len(panes) for by in range(1, len(panes)))
         after = next((other for other in order if firsts[other]), at)
-        found = overlap(firsts[at], firsts[after], total) if after != at else None
+        said = beside[after].startswith(f"{bench.app.marks.shares} pane {panes[at].NUMBER}:")
+        found = overlap(firsts[at], firsts[after], total) if after != at and not said else None
         beside[at] = found.words(f"pane {panes[after].NUMBER}", bench.app.marks) if found else ""
         same.append(everything[at] & others)
     _agreement(bench, beside)
@@ -78,6 +80,15 @@ def _agreement(bench: BenchScreen, beside: list[str]) -> None:
         if words and len(joined) <= pane.outer_size.width - 4:
             beside[at] = joined
             return
+
+
+async def fill_below(bench: BenchScreen) -> None:
+    """Mount plot and findings: the first frame leaves them room and does without them."""
+    box = Vertical(id="plot", classes="pane")
+    box.border_title = "4 activation against log p"
+    below = bench.query_one("#below")
+    await below.mount(box, before=0)
+    await below.mount(bench.findings)
 
 
 async def plot(bench: BenchScreen) -> None:

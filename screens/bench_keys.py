@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from screens.bench_panes import Panes
     from screens.bench_place import Place
     from screens.bench_row_actions import RowActions
+    from screens.bench_text_actions import TextActions
     from screens.widgets.feature_table import FeaturePane
     from screens.widgets.hypothesis_bar import HypothesisBar
     from screens.widgets.pane import Pane
@@ -35,6 +36,7 @@ class BenchKeys(CursorKeys):
     asking: Asking
     around: Panes
     row_actions: RowActions
+    text_actions: TextActions
     prompt_bar: PromptBar
     hypothesis: HypothesisBar
     features: FeaturePane
@@ -119,11 +121,15 @@ class BenchKeys(CursorKeys):
 
     def action_test_row(self) -> None:
         """Test the selected row's text as a hypothesis."""
-        self.row_actions.test()
+        self.text_actions.test()
+
+    def action_readers(self) -> None:
+        """Score the selected row's text by every reader that reads this layer."""
+        self.text_actions.readers()
 
     def action_find(self) -> None:
         """Look for the selected row's text, or the hypothesis, in the corpus."""
-        self.row_actions.find()
+        self.text_actions.find()
 
     def action_intervene(self) -> None:
         """Bring the selected feature to the interventions."""

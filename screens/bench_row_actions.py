@@ -15,10 +15,10 @@ from investigator.workbench import UNTRAINED
 from screens import keeping, workers
 from screens.bench_panes import HYPOTHESIS, PLOT, ROWS, VERBALIZERS
 from screens.bench_place import Place, place_of
-from screens.bench_rows import as_text, text_of, title_of
+from screens.bench_rows import as_text, title_of
 from screens.changes import Change
 from screens.desk import Trial
-from screens.messages import FindText, InterveneHere, OpenAnswer, OpenFeature
+from screens.messages import InterveneHere, OpenAnswer, OpenFeature
 from screens.sentence import Sentence
 from screens.widgets.explanation_table import ExplanationPane
 from screens.widgets.pane import Pane
@@ -111,24 +111,6 @@ class RowActions:
             return ()
         pane = bench.around.pane
         return tuple(bench.agreeing.lines(pane, pane.texts_of(found.row)))
-
-    def test(self) -> None:
-        """Test the row's text as a hypothesis; what was drawn from this activation is judged as such."""
-        found, bench = self.chosen(), self.bench
-        if found is None:
-            return
-        text = text_of(found.row)
-        if not text:
-            bench.app.tell("This latent has no label to test.")
-            return
-        bench.hypothesis.show_text(text)
-        bench.asking.test(text)
-
-    def find(self) -> None:
-        """Look for the row's text in the corpus."""
-        found = self.chosen()
-        if found is not None and (text := text_of(found.row)):
-            self.bench.post_message(FindText(text))
 
     def intervene(self) -> None:
         """Ablate the selected latent, or a label's strongest one, at the cursor; without one, type the change."""

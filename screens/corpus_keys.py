@@ -10,7 +10,7 @@ from textual.widgets import Input
 from screens import corpus_text, keeping, keys, workers
 from screens.base import BaseScreen
 from screens.bench_rows import as_text, title_of
-from screens.messages import OpenPrompt
+from screens.messages import OpenPrompt, TestText
 
 if TYPE_CHECKING:
     from investigator.records import HitRow
@@ -89,6 +89,13 @@ class CorpusKeys(BaseScreen[None]):
             place = self.app.desk.place
             special = {token.text for token in place.opened.tokens if token.special} if place else set()
             self.post_message(OpenPrompt(corpus_text.prompt_of(hit, special), self.text))
+
+    def action_test(self) -> None:
+        """Test the sentence at the bench's token."""
+        if self.text:
+            self.post_message(TestText(self.text))
+        else:
+            self.app.tell("There is no sentence here; / types one.")
 
     def action_why(self) -> None:
         """Show the hit in full with what its score is made of."""

@@ -17,7 +17,7 @@ from investigator.records import Feature
 from investigator.wire import ShowFeature
 from screens import feature_text, keeping, keys
 from screens.base import BaseScreen
-from screens.messages import OpenPrompt, WorkChanged
+from screens.messages import OpenPrompt, TestText, WorkChanged
 from screens.modals import Ask, TextViewer
 from screens.widgets.context_strip import ContextList
 from screens.widgets.histogram import Histogram
@@ -196,6 +196,16 @@ class FeatureScreen(BaseScreen[None]):
             self.app.tell("No neighbours are known here.")
         else:
             self.visit(int(key))
+
+    def action_test(self) -> None:
+        """Test the label, or that of the neighbour under the cursor, at the bench's token."""
+        nearest = self.query_one("#feature-nearest", RowList)
+        text = feature_text.label_of(self.feature, nearest.key if self.focused is nearest else None)
+        if not text:
+            self.app.tell("This latent has no label to test.")
+            return
+        self.app.post_message(TestText(text))
+        self.dismiss(None)
 
     def action_earlier(self) -> None:
         """Go back to the latent visited before."""

@@ -92,3 +92,12 @@ def text(feature: Feature) -> str:
 def _section(name: str, lines: Iterable[str]) -> list[str]:
     found = list(lines)
     return ["", name, *(f"  {line}" for line in found)] if found else ["", f"{name}: none recorded"]
+
+
+def label_of(feature: Feature | None, neighbour: str | None = None) -> str:
+    """Return a page's first label, or that of one of its neighbours, by its number; empty where there is none."""
+    if feature is None:
+        return ""
+    if neighbour is None:
+        return feature.labels[0].text if feature.labels else ""
+    return next((one.labels[0] for one in feature.nearest if str(one.latent) == neighbour and one.labels), "")

@@ -67,6 +67,13 @@ BENCH = (
         "bench.test_row", ("t",), "test_row", "test the row's text", "Test the selected row's text as a hypothesis."
     ),
     Action(
+        "bench.readers",
+        ("r",),
+        "readers",
+        "score by every reader",
+        "Score the selected row's text by every reader that reads this layer, beside the one that said it.",
+    ),
+    Action(
         "bench.find", ("f",), "find", "find in the corpus", "Look for the selected row's text in the corpus.", "find"
     ),
     Action(

@@ -33,6 +33,14 @@ FEATURE = (
     Action(
         "feature.read", ("w",), "read", "read in full", "Read the whole page as text, rules and bins included.", "read"
     ),
+    Action(
+        "feature.test",
+        ("t",),
+        "test",
+        "test its label",
+        "Test the label, or the selected neighbour's, as a hypothesis at the bench's token.",
+        "test",
+    ),
     Action("feature.again", ("r",), "again", "ask again", "Ask for this page again."),
     Action("feature.keep", ("s",), "keep", "keep as a finding", "Keep this latent as a finding.", "keep"),
     Action("feature.copy", ("y",), "copy", "copy as text", "Copy the page as text.", "copy"),

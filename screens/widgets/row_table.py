@@ -141,6 +141,12 @@ class RowTable(ScrollView, inherit_bindings=False):
                     self.refresh_lines(at * self.tall + 1, self.tall)
         return True
 
+    def show_columns(self, columns: Sequence[Column]) -> None:
+        """Show these columns, as many as rows have cells."""
+        if tuple(columns) != self.columns:
+            self.columns = tuple(columns)
+            self.refresh()
+
     def fit(self) -> None:
         """Be as long as the rows are."""
         self.virtual_size = Size(self.columns_wide, len(self.lines) * self.tall + 1)

@@ -17,6 +17,8 @@ from screens.work import Work
 
 FIRST = ("nla", "oracle", "latentqa", *UNTRAINED)
 """Kinds in the order in which they are offered: those that may have a reconstructor first."""
+HIDDEN = (Column("fve", 5, least=10_000), Column("cos", 5, least=10_000))
+"""The columns of fidelity where it is not known."""
 
 
 class VerbalizerPane(ExplanationPane):
@@ -82,6 +84,14 @@ class VerbalizerPane(ExplanationPane):
         )
         return Line(row.key, cells, row.text, "text", self.mark_of(row))
 
+    def redraw(self) -> None:
+        """Bring everything up to date; without fidelity its columns leave their room to the text."""
+        if self.is_mounted:
+            rows = self.shown_rows()
+            known = not rows or any(isinstance(row, ExplanationRow) and row.fidelity for row in rows)
+            self.table.show_columns(self.COLUMNS if known else (*HIDDEN, *self.COLUMNS[2:]))
+        super().redraw()
+
     def _fidelity(self, row: ExplanationRow) -> tuple[Cell, Cell]:
         found = row.fidelity
         if found is None:
@@ -99,14 +109,14 @@ class VerbalizerPane(ExplanationPane):
     def title_words(self) -> str:
         """Return the title: the verbalizer's name in place of the pane's own."""
         result = self.answer.result if self.answer is not None else None
-        name = result.reader if isinstance(result, Explanations) else self.name_at(self.place)
+        name = result.reader.partition("@")[0] if isinstance(result, Explanations) else self.name_at(self.place)
         return super().title_words().replace(self.TITLE, f"{self.TITLE} {one_line(name, 24)}".strip(), 1)
 
     def summary(self, answer: Answer) -> str:
         """Return how many were drawn, and where fidelity is not known, why."""
         said, found = super().summary(answer), answer.result
         if isinstance(found, Explanations) and found.rows and all(row.fidelity is None for row in found.rows):
-            return f"{said} {self.app.marks.dot} no reconstructor: fidelity not known"
+            return f"no reconstructor, no fidelity {self.app.marks.dot} {said}"
         return said
 
     def hint(self) -> str:
