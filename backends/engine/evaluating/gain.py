@@ -64,15 +64,16 @@ def score_columns(bench: TestBench, name: str, pairs: Pairs) -> Values:
 
 
 def gain_figures(bench: TestBench, figure: str, name: str, pairs: Pairs, target: str) -> list[Figure]:
-    """The gain of one reader on some pairs: over the best baseline, over the trained ones alone, and a whole label's.
+    """The gain of one reader on some pairs: over the better of shuffled activations and the blind mapper, and stricter.
 
-    A label of many tokens costs little a token to whoever knows the frequencies, so that there is little to gain.
+    `_over_frequencies` counts how often each label was drawn for training among the baselines, `_per_label` the same
+    in nats a whole label: one of many tokens costs little a token to whoever knows its frequency.
     """
     scores, seed = score_columns(bench, name, pairs), bench.recipe.mapper.seed
     tokens = np.array([len(bench.ids[label]) + 1 for label in pairs.labels.tolist()], dtype=np.float64)
     measured = [
-        (figure, scores, "nats/token", target),
-        (f"{figure}_over_blind", scores[:, :3], "nats/token", ""),
+        (figure, scores[:, :3], "nats/token", target),
+        (f"{figure}_over_frequencies", scores, "nats/token", ""),
         (f"{figure}_per_label", scores * tokens[:, None], "nats/label", ""),
     ]
     found = []
