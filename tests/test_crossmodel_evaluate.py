@@ -12,7 +12,7 @@ import tiny_pair
 import torch
 
 import tiny
-from backends.engine.crossmodel import carry
+from backends.engine.crossmodel import carry, maps
 from backends.engine.evaluating.crossmodel import conditions, page, run, setting, speaking
 from backends.engine.readers.drawn import Drawing
 from backends.engine.training.progress import Progress
@@ -23,7 +23,7 @@ from investigator.sources import Decoder, Mapped, Sum, Weighted
 NAMES = {
     "lift_c1", "lift_c2", "lift_random", "lift_random_own", "lift_permuted_map", "lift_ceiling", "lift_native_washed",
     "lift_label_read", "lift_c1_label", "lift_c2_label", "lift_own_label", "washout_gain", "map_cosine", "map_variance",
-    "procrustes_gain", "roundtrip_gain", "lift_c1_turned",
+    "procrustes_gain", "roundtrip_gain", "roundtrip_variance", "lift_c1_turned",
 }  # fmt: skip
 
 
@@ -91,6 +91,19 @@ def test_lifts_are_those_of_the_texts_pair_by_pair(found: Any) -> None:
         assert figures[name].value == pytest.approx(np.mean(slow), abs=1e-6)
     gain = whole.heard.values("washed") - whole.heard.values("mapped")
     assert figures["washout_gain"].value == pytest.approx(gain.mean())
+
+
+def test_the_way_back_is_measured_in_vectors_too(found: Any) -> None:
+    whole, figures = found
+    at = whole.at
+    back = maps.open_map(at.engine, "back")
+    rows = at.engine.parts.layer_statistics(at.own.subject.name).background[at.own.layer]
+    mean = rows.mean(0)
+    there = torch.stack([at.map.matrix @ (row - mean) for row in rows])
+    again = torch.stack([back.matrix @ row for row in there]) + mean
+    wanted = 1 - float((rows - again).square().sum() / (rows - mean).square().sum())
+    assert figures["roundtrip_variance"].value == pytest.approx(wanted, abs=1e-4)
+    assert "mean predictor 0" in figures["roundtrip_variance"].compared_with
 
 
 def test_tested_latents_have_distinct_labels_and_are_not_those_tuned_on(found: Any) -> None:

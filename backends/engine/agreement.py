@@ -30,6 +30,9 @@ PAIRED = 1024
 """Labels that are paired at most: half a million pairs put 523 above the threshold at a share of .001."""
 KEPT = 8192
 """Embeddings kept: 5 MB at the bundled embedder's 160 numbers."""
+UNKNOWN = "\u2603"
+"""A text that no embedder of English has a word for: its vector is that of the unknown token."""
+_SAME = 0.9999
 NO_EMBEDDER = "This workbench names no sentence embedder, so nothing says which texts mean the same."
 MEND = "Name one under `embedder`: `investigator train embedder` makes it; or install investigator[minilm]."
 
@@ -54,6 +57,12 @@ class Remembered:
             while len(self._kept) > max(KEPT, len(texts)):
                 self._kept.popitem(last=False)
         return np.stack(found) if found else np.zeros((0, 1), np.float32)
+
+    def known(self, vectors: Vectors) -> NDArray[np.bool_]:
+        """Return which vectors come from a text with a known word: two texts of unknown words alone look the same."""
+        nothing = self.embed([UNKNOWN])[0]
+        found: NDArray[np.bool_] = (np.linalg.norm(vectors, axis=1) > 0) & (vectors @ nothing < _SAME)
+        return found
 
 
 @dataclass(frozen=True)
@@ -120,8 +129,9 @@ def _chance(engine: WorkbenchEngine, verb: Agree) -> Chance:
     texts = list(engine.parts.labels(verb.labels).texts)
     if len(texts) > PAIRED:
         texts = [texts[at] for at in sorted(np.random.default_rng(verb.seed).choice(len(texts), PAIRED, replace=False))]
-    vectors = embedder_of(engine, verb.embedder).embed(texts)
-    vectors = vectors[np.linalg.norm(vectors, axis=1) > 0]
+    embedder = embedder_of(engine, verb.embedder)
+    vectors = embedder.embed(texts)
+    vectors = vectors[embedder.known(vectors)]
     upper = np.triu_indices(len(vectors), 1)
     return Chance(len(vectors), np.sort((vectors @ vectors.T)[upper]))
 

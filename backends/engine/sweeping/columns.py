@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from backends.engine.engine import WorkbenchEngine
 
 T = TypeVar("T")
-Step = tuple[int, str] | None
+Told = tuple[int, str] | None
 """None at each model step; now and then how many tokens are done, and what is being done."""
+Step = Told | list[SweepCell]
+"""The same, or the cells of the first readable tokens, as far as they are known."""
 Steps = Generator[Step, None, T]
 NOT_FINITE = "The activation holds NaN or infinity, so nothing can be read from it. Look at another token."
 
@@ -41,9 +43,10 @@ class Columns:
         return [self.place.position + at for at, error in enumerate(self.errors) if not error]
 
     def filled(self, read: Iterable[SweepCell]) -> tuple[SweepCell, ...]:
-        """Return one cell a token, from those of the readable ones in order."""
+        """Return one cell a token, from those of the readable ones in order; blank where these are not known yet."""
         cells = iter(read)
-        return tuple(SweepCell(scores.failed(error)) if error else next(cells) for error in self.errors)
+        blank = SweepCell()
+        return tuple(SweepCell(scores.failed(error)) if error else next(cells, blank) for error in self.errors)
 
 
 def columns(engine: WorkbenchEngine, place: Residual) -> Columns:

@@ -56,6 +56,7 @@ def _written(reader: Reader, vectors: Tensor) -> Steps[list[str]]:
             rows = fewer(error, len(block))
             continue
         start = block.stop
+        yield [SweepCell(text=text) for text in texts[:start]]
     return texts
 
 

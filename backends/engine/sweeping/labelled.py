@@ -74,6 +74,7 @@ def _proven(engine: WorkbenchEngine, reader: Reader, columns: Columns) -> Steps[
         for event in ranking.stages(reader.soft(columns.vectors[at : at + 1])):
             yield (at, event.message) if isinstance(event, Progress) else None
         cells.append(_cell(ranking.result().rows))
+        yield list(cells)
     return cells
 
 

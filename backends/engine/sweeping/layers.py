@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from backends.engine import vectors
 from backends.engine.readers.reader import Reader, open_reader, reader_name, readers_by_layer
-from backends.engine.sweeping.columns import Columns, Steps, columns
+from backends.engine.sweeping.columns import Columns, Steps, Told, columns
 from backends.engine.sweeping.greedy import greedy
 from backends.engine.sweeping.labelled import Labelled, labelled
 from backends.engine.sweeping.scored import scored
@@ -65,26 +68,37 @@ def parts_of(engine: WorkbenchEngine, verb: Sweep, prints: Callable[[str], str])
     if verb.latent is not None:
         return
     for layer, name in readers_of(engine, verb, verb.source.subject).items():
-        yield f"reader of layer {layer}", Part(name, prints(name))
+        if not verb.reader:  # which is a part of its own
+            yield f"reader of layer {layer}", Part(name, prints(name))
+        sae = engine.parts.reader_entry(name).sae
         if not verb.text and has_labels(engine, name):
-            sae = engine.parts.reader_entry(name).sae
-            yield f"labels of {name}", Part(sae, engine.parts.labels(sae).fingerprint)
+            yield f"labels of {sae}", Part(sae, engine.parts.labels(sae).fingerprint)
     file = engine.workbench.subjects[verb.source.subject].statistics
     if file:
         yield "statistics", Part(file, engine.parts.layer_statistics(verb.source.subject).fingerprint)
 
 
-def row(engine: WorkbenchEngine, verb: Sweep, place: Residual, name: str) -> Steps[SweepRow]:
-    """Return one layer's row by a reader."""
+def row(engine: WorkbenchEngine, verb: Sweep, place: Residual, name: str) -> Generator[SweepRow | Told, None, SweepRow]:
+    """Return one layer's row by a reader; yields it as far as it has come, too, where its cells take their time."""
     found, reader = columns(engine, place), open_reader(engine, name)
-    yield None
     method = method_of(engine, verb, name)
-    read = yield from _read(engine, verb, reader, found, method)
-    return SweepRow(
-        layer=place.layer,
-        reader=name,
-        method=method,
-        first=place.position,
+    blank = SweepRow(place.layer, name, method, place.position)
+    yield None
+    with contextlib.closing(_read(engine, verb, reader, found, method)) as steps:
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                return _whole(blank, found, end.value)
+            if isinstance(step, list):
+                yield msgspec.structs.replace(blank, cells=found.filled(step))
+            else:
+                yield step
+
+
+def _whole(blank: SweepRow, found: Columns, read: Labelled) -> SweepRow:
+    return msgspec.structs.replace(
+        blank,
         cells=found.filled(read.cells),
         stage="exact" if read.exact else "estimate",
         recall=read.recall,

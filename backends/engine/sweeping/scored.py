@@ -11,7 +11,7 @@ from backends.engine.controls.phrasings import phrased
 from backends.engine.controls.reading import Reading
 from backends.engine.likelihood import Ids
 from backends.engine.readers import scores
-from backends.engine.readers.backgrounds import PART, background_of, filled
+from backends.engine.readers.backgrounds import PART, Background, background_of, filled
 from backends.engine.readers.reader import Reader
 from backends.engine.sweeping.columns import Steps
 from investigator.records import Score, SweepCell
@@ -34,11 +34,19 @@ def scored(engine: WorkbenchEngine, reader: Reader, text: str, vectors: Tensor) 
     return [SweepCell(reading.at_place(at, 0, behind)) for at in range(len(vectors))]
 
 
+def _few(engine: WorkbenchEngine, reader: Reader) -> Background | None:
+    """Return the first background positions as a panel of their own: the whole one is scored a step at a time."""
+    whole = background_of(engine, reader)
+    if whole is None:
+        return None
+    return engine.parts.once("few", reader.name, lambda: Background(reader, whole.vectors[:PART]))
+
+
 def against_background(
     engine: WorkbenchEngine, reader: Reader, texts: Sequence[Ids], values: Sequence[float]
 ) -> Steps[list[Score]]:
     """Return the scores of one text a cell beside what each gets at the layer's first background positions."""
-    background = background_of(engine, reader)
+    background = _few(engine, reader)
     for done in filled(background, list(dict.fromkeys(texts)), PART):
         yield (len(texts), f"{MEASURING} {done[0]}/{done[1]}") if done else None
     behind = [background.scores(ids, PART) if background else () for ids in texts]

@@ -44,7 +44,8 @@ def workbench(opened: list[Opened]) -> Table:
             saes[folders.sae_name(layer)] = _sae(recipe, folders, root)
             readers |= _readers(recipe, folders, root, default=not folders.suffix)
     readers |= _untrained(opened[0].recipe.name, opened[0].folders.sae_name(opened[0].recipe.sae.layer))
-    return found | {"saes": saes, "readers": readers}
+    maps = {path.parent.name: {"path": _relative(path.parent, root)} for path in sorted(root.glob("maps/*/map.json"))}
+    return found | {"saes": saes, "readers": readers} | ({"maps": maps} if maps else {})
 
 
 def _untrained(subject: str, sae: str) -> Table:

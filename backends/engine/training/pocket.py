@@ -23,6 +23,8 @@ MOST_BYTES = 90_000_000
 SHIPPED = ("subject", "saes", "labels", "statistics", "readers", "figures")
 OF_THE_FIRST = ("heldout", "embedder")
 """What the first subject's folder has for all."""
+MAPS = "maps"
+"""Beside them, where `train map` put any."""
 DEFAULT, PAPER = "l2el", "l2el-paper"
 
 
@@ -56,7 +58,7 @@ def shipped_files(opened: list[Opened]) -> Iterator[Path]:
     """Files of an output folder that ship, relative to it; caches and checkpoints stay behind."""
     root = opened[0].folders.root
     for one in opened:
-        for name in (*SHIPPED, *(() if one.folders.shared else OF_THE_FIRST)):
+        for name in (*SHIPPED, *(() if one.folders.shared else (*OF_THE_FIRST, MAPS))):
             found = sorted((one.folders.root / name).rglob("*"))
             yield from (path.relative_to(root) for path in found if path.is_file())
         yield one.folders.recipe.relative_to(root)

@@ -56,7 +56,7 @@ def run(engine: WorkbenchEngine, verb: Agree) -> Iterator[Event | None]:
     embedder = agreement.embedder_of(engine, verb.embedder)
     texts = [text for text in dict.fromkeys(text for several in verb.texts for text in several) if text.strip()]
     vectors = embedder.embed(texts)
-    known = np.linalg.norm(vectors, axis=1) > 0
+    known = embedder.known(vectors)
     left, right = _pairs(verb, texts, known)
     cosines = (vectors[left] * vectors[right]).sum(-1)
     p = chance.p(cosines)

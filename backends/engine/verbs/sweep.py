@@ -11,7 +11,8 @@ import msgspec
 from backends.base import Lane
 from backends.engine import algebra, vectors
 from backends.engine.readers.announcing import opening, plan_of
-from backends.engine.sweeping.columns import Steps, end_of
+from backends.engine.sweeping.columns import Told as Step
+from backends.engine.sweeping.columns import end_of
 from backends.engine.sweeping.layers import has_labels, latent_row, readers_of, row
 from investigator.errors import BadInput, InvestigatorError
 from investigator.records import SweepRow, Swept
@@ -124,7 +125,7 @@ def _row(engine: WorkbenchEngine, verb: Sweep, place: Residual, reader: str, cel
         return SweepRow(place.layer, reader, first=place.position, error=str(error))
 
 
-def _told(steps: Steps[SweepRow], where: str, before: int, total: int) -> Told[SweepRow]:
+def _told(steps: Generator[SweepRow | Step, None, SweepRow], where: str, before: int, total: int) -> Told[SweepRow]:
     """Run steps to their end, saying how far they are."""
     with contextlib.closing(steps):
         while True:
@@ -133,4 +134,7 @@ def _told(steps: Steps[SweepRow], where: str, before: int, total: int) -> Told[S
             except StopIteration as end:
                 made: SweepRow = end.value
                 return made
-            yield Progress(before + step[0], total, f"{where}: {step[1]}") if step else None
+            if isinstance(step, SweepRow):
+                yield Partial((step,))
+            else:
+                yield Progress(before + step[0], total, f"{where}: {step[1]}") if step else None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from backends.engine.crossmodel import maps
-from backends.engine.crossmodel.card import MapCard
+from backends.engine.crossmodel.card import LinearMap, MapCard
 from backends.engine.evaluating.crossmodel.conditions import Heard, own_seed
 from backends.engine.evaluating.crossmodel.figures import gain
 from backends.engine.evaluating.crossmodel.setting import Setting
@@ -88,5 +88,19 @@ def _back(at: Setting, heard: Heard, name: str, seed: int) -> Iterator[Progress 
                 yield Progress(step, len(vectors), f"{at.own.name}: {way}")
             else:
                 heard.texts[way] = step
-    words = f"A to B to A through {name}, over shuffled maps"
+    words = f"A to B to A through {name}, over shuffled maps (over the mean vector, which has lift 0 by definition: "
+    words += f"{float(heard.values('back').mean()):+.3f})"
     yield gain("roundtrip_gain", heard.values("back"), heard.values("back permuted"), words, seed)
+    yield _variance(at, back, name)
+
+
+def _variance(at: Setting, back: LinearMap, name: str) -> Figure:
+    """What there and back again leaves of A's background activations, about their mean."""
+    background = at.engine.parts.layer_statistics(at.own.subject.name).background[at.own.layer].double()
+    centred = background - background.mean(0)
+    ways = (
+        centred @ matrix.double() for matrix in ((back.matrix @ at.map.matrix).T, (back.permuted @ at.map.permuted).T)
+    )
+    found, permuted = (float(1 - (centred - way).square().sum() / centred.square().sum()) for way in ways)
+    words = f"the mean predictor 0; shuffled maps {permuted:.3f}; {len(background)} background activations, {name}"
+    return Figure("roundtrip_variance", found, "of variance", "", None, words)
