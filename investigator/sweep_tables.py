@@ -9,6 +9,8 @@ from investigator.table import Table, number, without_empty
 
 ACROSS = 10
 """Layers beside each other in one table."""
+MOST_PLACES = 8
+"""Failed cells that are named for one reason."""
 
 
 def of_rows(rows: Sequence[SweepRow], tokens: Sequence[str] = (), across: int = ACROSS) -> Iterator[Table]:
@@ -17,10 +19,10 @@ def of_rows(rows: Sequence[SweepRow], tokens: Sequence[str] = (), across: int = 
     if len(numbers) > 1:
         for start in range(0, len(numbers), across):
             yield _grid(numbers[start : start + across], tokens)
-        yield from (table for table in (_failed(numbers, tokens),) if table.rows)
     else:
         yield from (_layer(row, tokens) for row in numbers)
     yield from (_layer(row, tokens) for row in rows if row.error is None and row not in numbers)
+    yield from (table for table in (_failed(rows),) if table.rows)
     yield _readers(rows)
 
 
@@ -35,7 +37,7 @@ def shown(cell: SweepCell | None, digits: int = 2) -> str:
     """Return a cell's number as text; a failed one is said to be."""
     if cell is None:
         return ""
-    return "failed" if cell.value is None else number(cell.value, digits, sign=cell.activation is None)
+    return "failed" if cell.score.error is not None else number(cell.value, digits, sign=cell.activation is None)
 
 
 def _grid(rows: Sequence[SweepRow], tokens: Sequence[str]) -> Table:
@@ -58,22 +60,25 @@ def _layer(row: SweepRow, tokens: Sequence[str]) -> Table:
     for at, cell in enumerate(row.cells, row.first):
         one = cell.score
         numbers = (number(cell.activation), number(one.gap), number(one.p), number(one.score))
-        lines.append((str(at), _token(tokens, at), *numbers, cell.text, one.error or ""))
-    columns = (">position", "token", ">activation", ">gap", ">p", ">log p/tok", "what it says", "why not")
+        said = "failed" if one.error is not None else cell.text
+        lines.append((str(at), _token(tokens, at), *numbers, said))
+    columns = (">position", "token", ">activation", ">gap", ">p", ">log p/tok", "what it says")
     return without_empty(Table(f"Layer {row.layer}", columns, tuple(lines)))
 
 
-def _failed(rows: Sequence[SweepRow], tokens: Sequence[str]) -> Table:
+def _failed(rows: Sequence[SweepRow]) -> Table:
     """Return every reason for a failed cell once, with where it holds."""
     reasons: dict[str, list[str]] = {}
     for row in rows:
         for at, cell in enumerate(row.cells, row.first):
             if cell.score.error is not None:
                 reasons.setdefault(cell.score.error, []).append(f"{at} L{row.layer}")
-    lines = tuple(
-        (f"{', '.join(places[:8])}{' ...' if len(places) > 8 else ''}", why) for why, places in reasons.items()
-    )
+    lines = tuple((_some(places), why) for why, places in reasons.items())
     return Table("Failed", ("where", "why"), lines)
+
+
+def _some(places: Sequence[str]) -> str:
+    return ", ".join([*places[:MOST_PLACES], *(["..."] if len(places) > MOST_PLACES else [])])
 
 
 def _readers(rows: Sequence[SweepRow]) -> Table:
