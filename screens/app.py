@@ -31,6 +31,7 @@ from screens.messages import (
     OpenHypothesis,
     OpenPrompt,
     ShowComparison,
+    ShowSweep,
     TestText,
 )
 from screens.returning import Returning
@@ -72,6 +73,12 @@ def _intervene() -> Screen[None]:
     return InterveneScreen()
 
 
+def _sweep() -> Screen[None]:
+    from screens.sweep import SweepScreen
+
+    return SweepScreen()
+
+
 def _notebook() -> Screen[None]:
     from screens.notebook import NotebookScreen
 
@@ -90,6 +97,7 @@ class InvestigatorApp(App[None]):
         "corpus": _corpus,
         "crossmodel": _crossmodel,
         "intervene": _intervene,
+        "sweep": _sweep,
         "notebook": _notebook,
     }
     DEFAULT_MODE = "bench"
@@ -269,6 +277,10 @@ class InvestigatorApp(App[None]):
     async def on_intervene_here(self, message: InterveneHere) -> None:
         """Show what a change would do, from any screen."""
         await self._to("intervene", message, InterveneHere(message.change, message.saved))
+
+    async def on_show_sweep(self, message: ShowSweep) -> None:
+        """Show a saved sweep, from any screen."""
+        await self._to("sweep", message, ShowSweep(message.saved, message.row_key))
 
     def on_open_feature(self, message: OpenFeature) -> None:
         """Open a latent's page."""

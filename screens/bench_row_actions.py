@@ -10,7 +10,7 @@ from investigator.errors import InvestigatorError
 from investigator.events import Answer
 from investigator.records import FeatureRow, Features, LabelRow, Row
 from investigator.sources import Residual
-from investigator.wire import Explain, Intervene, Open, RankLabels, ShowFeatures, Test
+from investigator.wire import Explain, Intervene, Open, RankLabels, ShowFeatures, Sweep, Test
 from investigator.workbench import UNTRAINED
 from screens import keeping, workers
 from screens.bench_panes import HYPOTHESIS, PLOT, ROWS, VERBALIZERS
@@ -18,7 +18,7 @@ from screens.bench_place import Place, place_of
 from screens.bench_rows import as_text, title_of
 from screens.changes import Change
 from screens.desk import Trial
-from screens.messages import InterveneHere, OpenAnswer, OpenFeature
+from screens.messages import InterveneHere, OpenAnswer, OpenFeature, ShowSweep
 from screens.sentence import Sentence
 from screens.widgets.explanation_table import ExplanationPane
 from screens.widgets.pane import Pane
@@ -218,6 +218,9 @@ class RowActions:
             return
         if isinstance(saved.question, Intervene):
             self.bench.post_message(InterveneHere(saved=saved))
+            return
+        if isinstance(saved.question, Sweep):
+            self.bench.post_message(ShowSweep(saved, row_key))
             return
         self._show(saved)
         row = saved.row(row_key) if row_key else None

@@ -25,6 +25,7 @@ TITLES = {
     "corpus": "The corpus",
     "crossmodel": "Two models",
     "intervene": "Interventions",
+    "sweep": "The sweep",
     "feature": "The feature page",
     "notebook": "The notebook",
 }

@@ -6,11 +6,34 @@ from collections.abc import Iterable, Mapping
 
 from textual.binding import Binding, BindingType
 
-from screens.actions import APP, BENCH, CORPUS, CROSSMODEL, FEATURE, HYPOTHESES, INTERVENE, NOTEBOOK, PLOT, Action
+from screens.actions import (
+    APP,
+    BENCH,
+    CORPUS,
+    CROSSMODEL,
+    FEATURE,
+    HYPOTHESES,
+    INTERVENE,
+    NOTEBOOK,
+    PLOT,
+    SWEEP,
+    Action,
+)
 
 __all__ = ["ACTIONS", "Action", "bindings", "footer", "keys_of", "of", "symbol"]
 
-ACTIONS: tuple[Action, ...] = (*APP, *BENCH, *PLOT, *HYPOTHESES, *CORPUS, *CROSSMODEL, *INTERVENE, *FEATURE, *NOTEBOOK)
+ACTIONS: tuple[Action, ...] = (
+    *APP,
+    *BENCH,
+    *PLOT,
+    *HYPOTHESES,
+    *CORPUS,
+    *CROSSMODEL,
+    *INTERVENE,
+    *SWEEP,
+    *FEATURE,
+    *NOTEBOOK,
+)
 """The registry; each screen's part keeps the order of importance that the line of keys follows."""
 
 _SYMBOLS = {

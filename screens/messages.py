@@ -68,6 +68,16 @@ class ShowComparison(Message):
         self.saved = saved
 
 
+class ShowSweep(Message):
+    """Show a saved sweep over layers and tokens exactly as it was."""
+
+    def __init__(self, saved: SavedAnswer, row_key: str = "") -> None:
+        super().__init__()
+        self.saved = saved
+        self.row_key = row_key
+        """The layer to go to, as findings name it (`SweepRow:3`); empty: the first."""
+
+
 class FindText(Message):
     """Look for a sentence in the corpus; what was found before stands in `saved`."""
 

@@ -10,9 +10,9 @@ from investigator.errors import InvestigatorError
 from investigator.records import Feature
 from investigator.sources import Residual
 from investigator.text import one_line
-from investigator.wire import Compare, Contrast, Find, Intervene, Open
+from investigator.wire import Compare, Contrast, Find, Intervene, Open, Sweep
 from screens import keeping, saved_text
-from screens.messages import FindText, InterveneHere, OpenAnswer, OpenPrompt, ShowComparison
+from screens.messages import FindText, InterveneHere, OpenAnswer, OpenPrompt, ShowComparison, ShowSweep
 from screens.modals import Confirm, Note, NoteEditor, ReplaySheet, SessionChooser, TextViewer
 from screens.workers import start
 
@@ -60,6 +60,8 @@ class NotebookActions:
             self.app.post_message(FindText(saved.question.text, saved))
         elif isinstance(saved.question, Intervene) and saved.result is not None:
             self.app.post_message(InterveneHere(saved=saved))
+        elif isinstance(saved.question, Sweep) and saved.result is not None:
+            self.app.post_message(ShowSweep(saved, entry.finding.row_key if entry.finding else ""))
         elif isinstance(saved.question, Compare) and saved.result is not None:
             self.app.post_message(ShowComparison(saved))
         elif isinstance(saved.question, Contrast):

@@ -12,7 +12,7 @@ from investigator.records import Feature
 from investigator.sources import Residual
 from investigator.tables import Table, marked, tables_of
 from investigator.text import inert, one_line
-from investigator.wire import Compare, Contrast, Find, Intervene, Test
+from investigator.wire import Compare, Contrast, Find, Intervene, Sweep, Test
 from screens import feature_text
 from screens.changes import Change
 from screens.why import provenance_lines
@@ -31,6 +31,9 @@ def place(saved: SavedAnswer) -> str:
     if not isinstance(source, Residual):
         return one_line(saved.expression, 40)
     first, end = _span(source, len(saved.tokens) or len(source.token_ids))
+    if isinstance(saved.question, Sweep):
+        layers = saved.question.layers
+        return f"tokens {first}:{end} L{layers[0]}" + (f"-{layers[-1]}" if len(layers) > 1 else "") if layers else ""
     text = "".join(token.text for token in saved.tokens[first:end]).strip()
     return f'"{one_line(text, 18)}" L{source.layer}' if text else f"token {first} L{source.layer}"
 
@@ -58,6 +61,9 @@ def _asked(saved: SavedAnswer) -> str:
             return one_line(saved.question.text, 60)
         case Compare():
             return f"through {one_line(saved.question.map, 40)}"
+        case Sweep():
+            swept = saved.question
+            return one_line(swept.text, 60) or (f"{swept.sae}#{swept.latent}" if swept.latent is not None else "")
         case Intervene():
             verb = saved.question
             return one_line(Change(verb.ablate, verb.sae, verb.add).words, 60)

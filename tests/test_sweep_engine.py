@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import l2el_tools as l2el
@@ -61,6 +62,16 @@ def behind(engine: WorkbenchEngine, bench: tiny.Tiny, text: str, count: int, rea
     return found
 
 
+def counting(counted: list[str], done: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that does the same and notes that it was called."""
+
+    def called(*rest: Any) -> Any:
+        counted.append(done.__name__)
+        return done(*rest)
+
+    return called
+
+
 def mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
@@ -108,9 +119,8 @@ def test_the_sweep_says_what_a_test_as_typed_says(engine: WorkbenchEngine) -> No
 def test_tokens_share_their_passes(engine: WorkbenchEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the model runs grows with what a step holds, not with the tokens; the background is measured once."""
     counted: list[str] = []
-    walked, prefixed = grid._walk, states.one_prefix
-    monkeypatch.setattr(grid, "_walk", lambda *rest: counted.append("walk") or walked(*rest))
-    monkeypatch.setattr(states, "one_prefix", lambda *rest: counted.append("prefix") or prefixed(*rest))
+    for module, name in ((grid, "_walk"), (states, "one_prefix")):
+        monkeypatch.setattr(module, name, counting(counted, getattr(module, name)))
     long = " ".join([l2el.PROMPT] * 3)
     passes = []
     for prompt in (l2el.PROMPT, long):

@@ -9,5 +9,18 @@ from screens.actions.feature import FEATURE
 from screens.actions.hypotheses import HYPOTHESES
 from screens.actions.intervene import INTERVENE
 from screens.actions.notebook import NOTEBOOK
+from screens.actions.sweep import SWEEP
 
-__all__ = ["APP", "BENCH", "CORPUS", "CROSSMODEL", "FEATURE", "HYPOTHESES", "INTERVENE", "NOTEBOOK", "PLOT", "Action"]
+__all__ = [
+    "APP",
+    "BENCH",
+    "CORPUS",
+    "CROSSMODEL",
+    "FEATURE",
+    "HYPOTHESES",
+    "INTERVENE",
+    "NOTEBOOK",
+    "PLOT",
+    "SWEEP",
+    "Action",
+]

@@ -16,6 +16,7 @@ APP = (
         "app.crossmodel", ("X",), "switch_mode('crossmodel')", "two models", "Go to what another model's readers say."
     ),
     Action("app.intervene", ("I",), "switch_mode('intervene')", "interventions", "Go to what a change would do."),
+    Action("app.sweep", ("S",), "switch_mode('sweep')", "layers x tokens", "Go to the sweep of every token and layer."),
     Action("app.notebook", ("N",), "switch_mode('notebook')", "the notebook", "Go to saved findings.", "notebook"),
     Action("app.help", ("question_mark", "f1"), "help", "help", "Show this screen's keys and words.", "help"),
     Action(

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from screens.app import InvestigatorApp
     from screens.base import BaseScreen
 
-PLACES = ("bench", "hypotheses", "corpus", "crossmodel", "intervene", "notebook")
+PLACES = ("bench", "hypotheses", "corpus", "crossmodel", "intervene", "sweep", "notebook")
 
-SLOW = frozenset({"explain", "labels", "test", "find", "contrast", "compare", "intervene"})
+SLOW = frozenset({"explain", "labels", "test", "find", "contrast", "compare", "intervene", "sweep"})
 """Verbs that are named while they run, even before they say how far they are."""
 
 Part = tuple[str, str]
