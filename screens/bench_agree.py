@@ -81,7 +81,8 @@ class Agreeing:
             self._verb = None
             self._show(None)
             return
-        verb = Agree(lists)
+        # Its own alone: MiniLM would load a model, in the queue of the questions that a person asked.
+        verb = Agree(lists, embedder="own")
         if verb != self._verb:
             self._verb = verb
             app = self.bench.app

@@ -99,7 +99,7 @@ class ReadersSheet(Sheet[None]):
             return f"failed: {inert(work.failure.message)} {inert(work.failure.mend)}".strip()
         if row is None or not work.answer.ended:
             return f"{work.state} {work.progress}".strip()
-        return "".join(text for text, _ in score_words.parts(row, self._bench.marks))
+        return score_words.brief(row.score, self._bench.marks)
 
     def _show(self) -> None:
         if self.is_mounted:

@@ -58,6 +58,17 @@ def parts(row: HypothesisRow, marks: Marks) -> list[Part]:
     return [*_gap(score, marks), *joined] if score.gap is not None else joined[1:]
 
 
+def brief(score: Score, marks: Marks) -> str:
+    """Return gap with its interval, p and verdict; log p alone where there is no background."""
+    if score.error is not None:
+        return f"failed: {inert(score.error)}"
+    if score.gap is None:
+        return f"log p {number(score.score, '.2f')} a token, no background to compare with"
+    judged = _verdict(score, marks)[0] or f"not judged{': ' + inert(score.note) if score.note else ''}"
+    found = ("".join(text for text, _ in _gap(score, marks)), _p(score)[0], judged)
+    return f" {marks.dot} ".join(text for text in found if text)
+
+
 def _gap(score: Score, marks: Marks) -> list[Part]:
     interval = [(f" [{score.interval[0]:.1f}, {score.interval[1]:.1f}]", "dim")] if score.interval else []
     value = score.gap if score.gap is not None else 0.0

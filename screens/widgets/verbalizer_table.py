@@ -107,10 +107,13 @@ class VerbalizerPane(ExplanationPane):
         return (-found if found is not None else 2.0, row.rank or 1e9, row.text)
 
     def title_words(self) -> str:
-        """Return the title: the verbalizer's name in place of the pane's own."""
+        """Return the title, with the verbalizer's name behind the pane's own."""
         result = self.answer.result if self.answer is not None else None
         name = result.reader.partition("@")[0] if isinstance(result, Explanations) else self.name_at(self.place)
-        return super().title_words().replace(self.TITLE, f"{self.TITLE} {one_line(name, 24)}".strip(), 1)
+        named = f"{self.TITLE} {one_line(name, 24)}".rstrip()
+        if self.tabs:
+            return self.tabs.replace("[6 verbalizers]", f"[6 {named}]")
+        return super().title_words().replace(self.TITLE, named, 1)
 
     def summary(self, answer: Answer) -> str:
         """Return how many were drawn, and where fidelity is not known, why."""
