@@ -51,7 +51,7 @@ class ReadersSheet(Sheet[None]):
 
     def compose(self) -> ComposeResult:
         """Lay out the scrolling lines."""
-        yield self.box(VerticalScroll(Static(id="readers-lines", markup=False)), id="viewer")
+        yield self.box(VerticalScroll(Static(id="readers-lines", markup=False)), id="readers")
 
     def on_mount(self) -> None:
         """Ask every reader, one question each, and let the arrows scroll."""

@@ -13,6 +13,8 @@ from backends.base import Lane
 from investigator.errors import BadInput, WorkbenchError
 from investigator.provenance import Provenance, WorkbenchSummary
 from investigator.records import (
+    Agreed,
+    AgreementRow,
     CheckRow,
     Checkup,
     Explanations,
@@ -31,6 +33,7 @@ from investigator.records import (
 from investigator.settings import Settings
 from investigator.sources import Residual
 from investigator.wire import (
+    Agree,
     CheckWorkbench,
     Event,
     Explain,
@@ -116,6 +119,9 @@ class FakeEngine:
                 return self._labels(verb)
             case ShowFeatures():
                 return iter([Finished(Features("sae", "z", 1, 0, (FeatureRow(7, 1.5, 2.5, 0.01, ("a",)),)))])
+            case Agree():
+                rows = (AgreementRow(verb.texts[0][0], verb.texts[1][0], 0.83, 0.0002, True),)
+                return iter([Finished(Agreed("pocket-static", 0.73, verb.share, 1024, 523_776, 1, 1, rows))])
             case CheckWorkbench():
                 return iter([Finished(Checkup((CheckRow("parts", "ok", "They fit."),)))])
             case Work():
