@@ -189,7 +189,8 @@ class SweepScreen(SweepKeys):
         if not self.is_mounted:
             return
         place, rows, marks = self.place, sweep_cells.rows_of(self.work), self.app.marks
-        what = sweep_text.asked(place, self.text, self.reader, self.method, marks) if place else ""
+        waits = self.work is not None and not self.current
+        what = sweep_text.asked(place, self.text, self.reader, self.method, marks, waits=waits) if place else ""
         self._say("#sweep-what", f" {what or 'No prompt is open: B shows the bench, i there opens one.'}")
         tokens = self.asked.opened.tokens if self.asked else ()
         cursor = (place.position, place.layer) if place and self.same_prompt else None
@@ -210,7 +211,8 @@ class SweepScreen(SweepKeys):
         verb = self.work.verb if self.work else None
         if not isinstance(verb, Sweep):
             return "nothing swept yet"
-        return sweep_text.title(verb.text if verb.latent is None else f"{verb.sae}#{verb.latent}")
+        said = sweep_text.title(verb.text if verb.latent is None else f"{verb.sae}#{verb.latent}")
+        return f"{said} by {one_line(verb.reader, 20)}" if verb.reader else said
 
     def _stale(self) -> str:
         if self.work is None or self.place is None or self.work.stored:
@@ -227,7 +229,8 @@ class SweepScreen(SweepKeys):
         if found is None:
             rows = {row.layer: row for row in sweep_cells.rows_of(self.work)}
             row = rows.get(place.layer)
-            said = row.error if row is not None and row.error else "not read" if self.swept else ""
+            unread = "not read yet" if self.work is not None and self.work.active else "not read"
+            said = row.error if row is not None and row.error else unread if self.swept else ""
             self._say("#sweep-words", Content.assemble((f"{where}  ", "bold $accent"), inert(said or "")), layout=True)
             return
         row, cell = found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Literal
 
@@ -18,6 +19,9 @@ VIEWS: tuple[View, ...] = ("numbers", "bars", "words")
 WIDTHS = {"numbers": 7, "words": 18}
 """Cells of one token."""
 WIDEST_BAR = 6
+WIDEST_WORDS = 34
+TALLEST = 4
+"""Lines of one layer where its words have room."""
 BLANK = SweepCell()
 
 
@@ -61,10 +65,20 @@ def drawn(cell: SweepCell, view: View, width: int, scale: Scale, marks: Marks, *
         bar = marks.bar(scale.share(value)) * width if value is not None else mark_of(cell, marks).center(width)
         return f"[{bar[1:-1]}]" if here and width > 2 else bar
     sign = marks.cursor if here else " "
-    if view == "words" and cell.text:
-        return sign + set_cell_size(one_line(cell.text, 200), width - 2) + " "
     said = mark_of(cell, marks) if value is None else figure(cell)
     return sign + set_cell_size(said.rjust(min(width, WIDTHS["numbers"]) - 2), width - 2) + " "
+
+
+def worded(cell: SweepCell, width: int, height: int, scale: Scale, marks: Marks, *, here: bool) -> list[str]:
+    """Return a cell's words in `height` lines of `width` cells, its number in the last where there are several."""
+    plain = drawn(cell, "numbers", width, scale, marks, here=here)
+    if not cell.text:
+        return [plain, *[" " * width] * (height - 1)]
+    room = height - 1 if height > 1 and cell.value is not None else height
+    lines = textwrap.wrap(one_line(cell.text, 400), width - 2, max_lines=room, placeholder=marks.cut) or [marks.cut]
+    said = [*lines, *[""] * (room - len(lines)), *([figure(cell)] if room < height else [])]
+    sign = marks.cursor if here else " "
+    return [(" " if at else sign) + set_cell_size(text, width - 2) + " " for at, text in enumerate(said)]
 
 
 def figure(cell: SweepCell) -> str:

@@ -20,12 +20,13 @@ def title(text: str) -> str:
     return one_line(text, 60) or OWN
 
 
-def asked(place: Place, text: str, reader: str, method: str, marks: Marks) -> str:
-    """Return what would be asked, in one line."""
+def asked(place: Place, text: str, reader: str, method: str, marks: Marks, *, waits: bool) -> str:
+    """Return what would be asked, in one line; `waits` says that it is not what is shown."""
     shown = f'"{one_line(text, 44)}"' if text and "#" not in text else title(text)
     parts = [f"{shown} (t)", f"by {one_line(reader, 20) if reader else 'the reader of each layer'} (m)"]
     parts += [f"{method} (o)"] if not text and method != "auto" else []
-    return f" {marks.dot} ".join([*parts, f"{len(place.opened.tokens)} tokens"])
+    parts += ["g sweeps this"] if waits else [f"{len(place.opened.tokens)} tokens"]
+    return f" {marks.dot} ".join(parts)
 
 
 def tables(work: Work | None, tokens: Sequence[str]) -> str:

@@ -26,6 +26,9 @@ from investigator.records import (
     Likely,
     Opened,
     Score,
+    SweepCell,
+    SweepRow,
+    Swept,
     Tested,
     Token,
     Worked,
@@ -43,6 +46,7 @@ from investigator.wire import (
     Progress,
     RankLabels,
     ShowFeatures,
+    Sweep,
     Verb,
     Work,
 )
@@ -129,8 +133,22 @@ class FakeEngine:
             case Open():
                 opened = Opened("tiny", verb.prompt, (Token(1, verb.prompt),), 1, 1, ((1.0,),), (Likely("a", 1.0),))
                 return iter([None, Finished(opened)])
+            case Sweep():
+                return self._sweep(verb)
             case _:
                 return iter([Finished(Tested("reader", ()))])
+
+    def _sweep(self, verb: Sweep) -> Iterator[Event | None]:
+        assert isinstance(verb.source, Residual)
+        count = len(verb.source.token_ids)
+        special = SweepCell(Score(error="A special token stands here, which no reader was trained to read."))
+        read = (SweepCell(Score(0.5 * at - 2, 0.5 * at, 0.25, 3, 3)) for at in range(1, count))
+        cells = (special, *read)
+        rows = tuple(SweepRow(layer, "reader", cells=cells) for layer in verb.layers)
+        for at, row in enumerate(rows):
+            yield Progress(at * count, len(rows) * count, f"layer {row.layer}")
+            yield Partial((row,))
+        yield Finished(Swept(verb.source.subject, verb.text, 0, count, rows))
 
     def _explain(self, verb: Explain) -> Iterator[Event | None]:
         label = verb.reader or "explain"

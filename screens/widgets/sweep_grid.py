@@ -16,7 +16,19 @@ from investigator.records import SweepRow, Token
 from investigator.text import inert
 from screens import heat
 from screens.app import InvestigatorApp
-from screens.sweep_cells import BLANK, WIDEST_BAR, WIDTHS, Scale, View, drawn, named, scale_of
+from screens.sweep_cells import (
+    BLANK,
+    TALLEST,
+    WIDEST_BAR,
+    WIDEST_WORDS,
+    WIDTHS,
+    Scale,
+    View,
+    drawn,
+    named,
+    scale_of,
+    worded,
+)
 
 LABEL = 5
 """Cells before the tokens: `L12  `."""
@@ -47,7 +59,7 @@ class SweepGrid(Widget):
     def __init__(self) -> None:
         super().__init__(id="sweep-grid")
         self.tokens: tuple[Token, ...] = ()
-        self.swept: tuple[int, ...] = ()
+        self.levels: tuple[int, ...] = ()
         self.rows: dict[int, SweepRow] = {}
         self.cursor: tuple[int, int] | None = None
         self.view: View = "numbers"
@@ -68,7 +80,7 @@ class SweepGrid(Widget):
             return
         self._seen = fresh
         self.tokens, self.cursor, self.view = tokens, cursor, view
-        self.swept, self.rows = tuple(sorted(layers, reverse=True)), {row.layer: row for row in rows}
+        self.levels, self.rows = tuple(sorted(layers, reverse=True)), {row.layer: row for row in rows}
         self._scale = scale_of(rows)
         self.refresh()
 
@@ -79,7 +91,15 @@ class SweepGrid(Widget):
         room = max(1, self.size.width - LABEL)
         if self.view == "bars":
             return max(1, min(WIDEST_BAR, room // max(1, len(self.tokens))))
-        return min(room, WIDTHS[self.view])
+        widest = WIDEST_WORDS if self.view == "words" else WIDTHS[self.view]
+        return min(room, max(WIDTHS[self.view], min(widest, room // max(1, len(self.tokens)))))
+
+    @property
+    def _tall(self) -> int:
+        """Return how many lines a layer has."""
+        if self.view != "words":
+            return 1
+        return max(1, min(TALLEST, (self.size.height - 1) // max(1, len(self.levels))))
 
     @property
     def shown(self) -> range:
@@ -89,26 +109,28 @@ class SweepGrid(Widget):
 
     @property
     def _lines(self) -> tuple[int, ...]:
-        at = self.swept.index(self.cursor[1]) if self.cursor and self.cursor[1] in self.swept else 0
-        window = _window(at, len(self.swept), max(1, self.size.height - 1))
-        return self.swept[window.start : window.stop]
+        at = self.levels.index(self.cursor[1]) if self.cursor and self.cursor[1] in self.levels else 0
+        window = _window(at, len(self.levels), max(1, (self.size.height - 1) // self._tall))
+        return self.levels[window.start : window.stop]
 
     def on_click(self, event: events.Click) -> None:
         """Pick the cell under the mouse."""
         position = self.shown.start + (event.x - LABEL) // self._wide
-        if event.x >= LABEL and position in self.shown and 1 <= event.y <= len(self._lines):
-            self.post_message(self.Picked(position, self._lines[event.y - 1]))
+        lines, at = self._lines, (event.y - 1) // self._tall
+        if event.x >= LABEL and position in self.shown and 0 <= at < len(lines):
+            self.post_message(self.Picked(position, lines[at]))
 
     # Painting.
 
     def render_line(self, y: int) -> Strip:
         """Paint the tokens, or a layer below them."""
         base, lines = self._style("plain"), self._lines
+        at, line = divmod(y - 1, self._tall)
         pieces: list[Segment] = []
-        if self.swept and y == 0:
+        if self.levels and y == 0:
             pieces = self._names()
-        elif 0 < y <= len(lines):
-            pieces = self._layer(lines[y - 1])
+        elif y > 0 and at < len(lines):
+            pieces = self._layer(lines[at], line)
         return Strip(pieces).adjust_cell_length(self.size.width, base)
 
     def _names(self) -> list[Segment]:
@@ -122,20 +144,27 @@ class SweepGrid(Widget):
             pieces.append(Segment(text, self._style("here" if here else "dim")))
         return [*pieces, Segment(after, self._style("dim"))]
 
-    def _layer(self, layer: int) -> list[Segment]:
+    def _layer(self, layer: int, line: int) -> list[Segment]:
         here = self.cursor is not None and layer == self.cursor[1]
-        pieces = [Segment(set_cell_size(f"L{layer}", LABEL), self._style("here" if here else "dim"))]
+        label = "" if line else f"L{layer}"
+        pieces = [Segment(set_cell_size(label, LABEL), self._style("here" if here else "dim"))]
         row = self.rows.get(layer)
         if row is not None and row.error is not None:
-            return [*pieces, Segment(f"{self.app.marks.bad} {inert(row.error)}", self._style("error"))]
-        return pieces + [self._cell(row, at, here=self.cursor == (at, layer)) for at in self.shown]
+            return (
+                pieces if line else [*pieces, Segment(f"{self.app.marks.bad} {inert(row.error)}", self._style("error"))]
+            )
+        return pieces + [self._cell(row, at, line, here=self.cursor == (at, layer)) for at in self.shown]
 
-    def _cell(self, row: SweepRow | None, at: int, *, here: bool) -> Segment:
+    def _cell(self, row: SweepRow | None, at: int, line: int, *, here: bool) -> Segment:
         cell = (row.cell(at) if row else None) or BLANK
-        text = drawn(cell, self.view, self._wide, self._scale, self.app.marks, here=here)
+        wide, marks = self._wide, self.app.marks
+        if self.view == "words":
+            text = worded(cell, wide, self._tall, self._scale, marks, here=here)[line]
+        else:
+            text = drawn(cell, self.view, wide, self._scale, marks, here=here)
         style = self._style("dim") if cell.value is None else self._hot(self._scale.share(cell.value))
         if here:
-            style += Style(bold=True, reverse=cell.value is None or (self.view == "bars" and self._wide <= 2))
+            style += Style(bold=True, reverse=cell.value is None or (self.view == "bars" and wide <= 2))
         return Segment(text, style)
 
     def _hot(self, share: float) -> Style:
