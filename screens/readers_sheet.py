@@ -59,7 +59,10 @@ class ReadersSheet(Sheet[None]):
         for name in readers_at(app.book, self.place):
             verb = msgspec.structs.replace(desk.verb(self.place, self.sentence, "position"), reader=name)
             self.works[name] = app.ask(verb, slot=f"reader:{name}", listener=self, priority=PRIORITY)
-        self.query_one(VerticalScroll).focus()
+        lines = self.query_one(VerticalScroll)
+        # Room for every reader's line, wrapped once, from the start: an answer moves nothing.
+        lines.styles.height = 2 * len(self.works) + 5
+        lines.focus()
         self._show()
 
     def on_work_changed(self, message: WorkChanged) -> None:
