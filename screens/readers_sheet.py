@@ -59,10 +59,9 @@ class ReadersSheet(Sheet[None]):
         for name in readers_at(app.book, self.place):
             verb = msgspec.structs.replace(desk.verb(self.place, self.sentence, "position"), reader=name)
             self.works[name] = app.ask(verb, slot=f"reader:{name}", listener=self, priority=PRIORITY)
-        lines = self.query_one(VerticalScroll)
         # Room for every reader's line, wrapped once, from the start: an answer moves nothing.
-        lines.styles.height = 2 * len(self.works) + 5
-        lines.focus()
+        self.query_one("#readers-lines").styles.height = 2 * len(self.works) + 5
+        self.query_one(VerticalScroll).focus()
         self._show()
 
     def on_work_changed(self, message: WorkChanged) -> None:
@@ -106,7 +105,7 @@ class ReadersSheet(Sheet[None]):
 
     def _show(self) -> None:
         if self.is_mounted:
-            self.query_one("#readers-lines", Static).update(Content(self.text()))
+            self.query_one("#readers-lines", Static).update(Content(self.text()), layout=False)
 
 
 def readers_at(book: WorkbenchSummary | None, place: Place) -> list[str]:
