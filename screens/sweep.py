@@ -109,7 +109,10 @@ class SweepScreen(SweepKeys):
     @property
     def current(self) -> bool:
         """Whether what is shown is what would be asked."""
-        return self.same_prompt and self.work is not None and self.work.verb == self.verb()
+        shown, wanted = self.work.verb if self.work else None, self.verb()
+        if not self.same_prompt or not isinstance(shown, Sweep) or wanted is None:
+            return False
+        return _question(shown) == _question(wanted)
 
     @property
     def view(self) -> View:
@@ -162,7 +165,7 @@ class SweepScreen(SweepKeys):
         self.redraw()
 
     def on_show_sweep(self, message: ShowSweep) -> None:
-        """Show a sweep that was saved, its cursor at the row's strongest cell; nothing is asked."""
+        """Show a sweep that was saved, its cursor at the cell that was kept; nothing is asked."""
         message.stop()
         self._reopen(message.saved, message.row_key)
 
@@ -178,7 +181,8 @@ class SweepScreen(SweepKeys):
             place = place_of(saved.strip, first, self.app.book)
             row = saved.row(row_key) if row_key else None
             if isinstance(row, SweepRow):
-                place = place.at_layer(row.layer).at_token(sweep_cells.strongest(row))
+                kept = row_key.partition("@")[2]
+                place = place.at_layer(row.layer).at_token(int(kept) if kept else sweep_cells.strongest(row))
             self.app.desk.place = self.asked = place
         self.redraw()
 
@@ -265,3 +269,10 @@ class SweepScreen(SweepKeys):
     def export_text(self, form: str) -> str:
         """Return the text of a form."""
         return sweep_text.page(self.text, self.asked, self.work)
+
+
+def _question(verb: Sweep) -> tuple[object, ...]:
+    """Return what tells sweeps of one prompt apart, whether or not defaults are filled in."""
+    if verb.latent is not None:
+        return verb.latent, verb.sae
+    return verb.text, verb.reader, verb.method if not verb.text else ""

@@ -109,8 +109,8 @@ def numbers(cell: SweepCell, row: SweepRow, marks: Marks) -> str:
         return "failed"
     if one.score is None:
         return "not read yet"
-    parts = [f"gap {one.gap:+.3f}" if one.gap is not None else "", f"p {one.p:.3f}" if one.p is not None else ""]
-    parts += [f"log p/tok {one.score:.3f} over {one.tokens}", f"of {one.background} places" if one.background else ""]
+    parts = [f"gap {one.gap:+.3f}" if one.gap is not None else ""]
+    parts += [f"p {one.p:.3f} over {one.background} places" if one.p is not None else "", f"log p/tok {one.score:.3f}"]
     return f" {marks.dot} ".join(part for part in [*parts, row.reader] if part)
 
 

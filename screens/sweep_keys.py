@@ -92,9 +92,10 @@ class SweepKeys(CursorKeys):
         raise NotImplementedError
 
     def action_reader(self) -> None:
-        """Let another reader read, without a click more where there is a sweep already."""
-        readers = self.app.book.readers if self.app.book else ()
-        names = list(dict.fromkeys(["", *(one.name for one in readers), *UNTRAINED]))
+        """Choose the next reader; g lets it read."""
+        subject = self.place.opened.subject if self.place else ""
+        readers = [one.name for one in self.app.book.readers if one.subject == subject] if self.app.book else []
+        names = list(dict.fromkeys(["", *readers, *UNTRAINED]))
         self.reader = names[(names.index(self.reader) + 1) % len(names)] if self.reader in names else ""
         self.redraw()
 
@@ -146,7 +147,9 @@ class SweepKeys(CursorKeys):
         row, cell = found
         said = cell.text or sweep_text.title(self.text)
         title = f"{place.at_token(place.position).words}  {one_line(said, 60)}  {sweep_cells.figure(cell)}".rstrip()
-        workers.start(self.app, "keep", self._keep, work.answer.id, title, f"SweepRow:{row.key}", exclusive=False)
+        workers.start(
+            self.app, "keep", self._keep, work.answer.id, title, f"SweepRow:{row.key}@{place.position}", exclusive=False
+        )
 
     async def _keep(self, answer_id: str, title: str, key: str) -> None:
         await keeping.keep(self.app, answer_id, title=title, row_key=key)

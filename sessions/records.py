@@ -7,7 +7,7 @@ from typing import Any
 from investigator import expressions
 from investigator.events import Answer
 from investigator.provenance import Provenance
-from investigator.records import Record, Result, Row, Token
+from investigator.records import Record, Result, Row, SweepRow, Token
 from investigator.sources import Residual, Source, residuals, worded
 from investigator.wire import Cancelled, Failed, Verb
 
@@ -104,9 +104,9 @@ class SavedAnswer(Record, frozen=True):
         return found or self.rows
 
     def row(self, key: str) -> Row | None:
-        """Return the row of that key, written as `row.key` or as `Kind:key`."""
+        """Return the row of that key, written as `row.key` or as `Kind:key`; of a sweep's row also `Kind:key@token`."""
         for row in self.all_rows():
-            if key in {row.key, f"{type(row).__name__}:{row.key}"}:
+            if is_row(row, key):
                 return row
         return None
 
@@ -124,6 +124,13 @@ class Finding(Record, frozen=True):
     tags: tuple[str, ...]
     made_at: str
     edited_at: str
+
+
+def is_row(row: Row, key: str) -> bool:
+    """Whether a finding's key names a row; a sweep's also says which token of its layer was kept."""
+    if isinstance(row, SweepRow):
+        key = key.partition("@")[0]
+    return key in {row.key, f"{type(row).__name__}:{row.key}"}
 
 
 def verb_name(verb: Verb) -> str:

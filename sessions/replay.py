@@ -12,7 +12,7 @@ from investigator.provenance import Part, Provenance
 from investigator.records import Record
 from investigator.wire import CheckWorkbench, Open, Verb, Work
 from sessions.differences import NOTHING, TOLERANCE, Difference, differences
-from sessions.records import SavedAnswer
+from sessions.records import SavedAnswer, is_row
 
 __all__ = ["TOLERANCE", "Comparison", "Difference", "Reason", "Same", "compare", "question_of", "reasons", "why_not"]
 
@@ -111,7 +111,7 @@ def _parts(answer: Answer, row_key: str) -> Any:
         return msgspec.structs.replace(answer.error, n=0)
     if row_key:
         rows = getattr(answer.result, "rows", ())
-        return next((row for row in rows if row_key in {row.key, f"{type(row).__name__}:{row.key}"}), None)
+        return next((row for row in rows if is_row(row, row_key)), None)
     return answer.result
 
 

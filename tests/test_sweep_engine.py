@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import index_tools
 import l2el_tools as l2el
 import msgspec
 import pytest
@@ -20,7 +22,7 @@ from investigator import wire
 from investigator.errors import BadInput
 from investigator.records import SweepRow, Swept
 from investigator.sources import Decoder, Prompted, Residual
-from investigator.wire import Explain, Partial, Sweep
+from investigator.wire import Explain, Partial, RankLabels, Sweep
 
 TEXT = "references to capital cities"
 WHOLE = Prompted(l2el.PROMPT, position=0, end=0)
@@ -176,6 +178,34 @@ def test_without_a_text_a_cell_holds_the_best_label_of_all_by_exact_gap(
         cell = row.cells[at]
         assert gaps[cell.text] == pytest.approx(max(gaps.values()), abs=1e-4)
         assert cell.score.gap == pytest.approx(gaps[cell.text], abs=1e-4)
+
+
+def test_an_index_chooses_labels_whose_numbers_are_exact(tmp_path: Path) -> None:
+    engine = index_tools.make_engine(tmp_path)
+    index = index_tools.make_index(engine, sources=8)
+    found: Swept = tiny.ask(engine, Sweep(Prompted(l2el.PROMPT, position=1, end=6), layers=(tiny.LAYER,)))
+    [row] = found.rows
+    assert (row.method, row.stage, row.recall) == ("labels", "estimate", index.card.gap.estimate)
+    chosen: list[float] = []
+    for at, cell in enumerate(row.cells, 1):
+        verb = RankLabels(l2el.at(engine, at), limit=100, method="exact", controls=False)
+        exact = {one.text: one.score for one in tiny.ask(engine, verb).rows}
+        best = max(one.gap for one in exact.values())
+        assert cell.score.score == pytest.approx(exact[cell.text].score, abs=1e-4)
+        assert cell.score.gap == pytest.approx(exact[cell.text].gap, abs=1e-4)
+        assert cell.score.background == 64 and not cell.score.estimate
+        chosen.append(best - cell.score.gap)
+    assert sorted(chosen)[len(chosen) // 2] < 0.05, "most cells hold the best label of all, or one like it"
+
+
+def test_an_index_that_cannot_be_used_is_named_and_done_without(tmp_path: Path) -> None:
+    engine = index_tools.make_engine(tmp_path)
+    folder = index_tools.make_index(engine).folder
+    (folder / "card.json").unlink()
+    fresh = tiny.make_engine(type("Bench", (), {"file": engine.file}))
+    found: Swept = tiny.ask(fresh, Sweep(Prompted(l2el.PROMPT, position=2, end=3), layers=(tiny.LAYER,)))
+    [row] = found.rows
+    assert row.stage == "exact" and "only half-built" in row.note and row.cells[0].score.gap is not None
 
 
 def test_a_reader_without_labels_says_its_likeliest_words(injected: WorkbenchEngine) -> None:

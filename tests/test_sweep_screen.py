@@ -100,7 +100,7 @@ async def test_a_sentence_is_swept_and_the_cell_under_the_cursor_said_exactly(si
         assert not asked(backend)
         await press(pilot, "t")
         await type_in(pilot, "ports")
-        await shows(pilot, "2 layers", "gap +1.450", "p 0.010", "of 512 places", "mapper")
+        await shows(pilot, "2 layers", "gap +1.450", "p 0.010 over 512 places", "mapper")
         [verb] = asked(backend)
         assert verb == Sweep(Residual("pocket", place.ids, -1, 0, len(place.ids)), "ports")
         assert "+1.45" in line(pilot, "L3", "▸") and "+0.95" in line(pilot, "L1")
@@ -192,7 +192,7 @@ async def test_a_cell_is_kept_exported_and_opened_again_from_the_notebook(tmp_pa
         await press(pilot, "left", "s")
         await until(pilot, lambda: len(store.findings()) == 1)
         [finding] = store.findings()
-        assert finding.row_key == "SweepRow:3" and finding.title.endswith("ports  +1.35")
+        assert finding.row_key == "SweepRow:3@8" and finding.title.endswith("ports  +1.35")
         await press(pilot, "w")
         await shows(pilot, "Layers and tokens: gap")
         await press(pilot, "escape")
@@ -200,8 +200,8 @@ async def test_a_cell_is_kept_exported_and_opened_again_from_the_notebook(tmp_pa
         assert "| +1.45 |" in page.replace("\\", "") and "Look at another token" in page
         await press(pilot, "N", "enter")
         await until(pilot, lambda: pilot.app.current_mode == "sweep")
-        await until(pilot, lambda: (screen(pilot).place.position, screen(pilot).place.layer) == (9, 3))  # type: ignore[union-attr]
-        assert len(asked(backend)) == 1
+        await until(pilot, lambda: (screen(pilot).place.position, screen(pilot).place.layer) == (8, 3))  # type: ignore[union-attr]
+        assert len(asked(backend)) == 1 and screen(pilot).current and "g sweeps this" not in text(pilot)
         exported = export_markdown(store, pilot.app.session)
         assert (
             "over tokens 0:10" in exported and "layers 1, 3" in exported and "| +1.35 |" in exported.replace("\\", "")

@@ -42,7 +42,8 @@ class SweepRow(Record, frozen=True, tag_field="row", tag="sweep"):
     stage: Literal["estimate", "exact"] = "exact"
     """`estimate`: an index chose a few labels a cell, and the best of these is shown, with exact numbers."""
     recall: float | None = None
-    """Measured share of the true best labels that such an index finds; None without one."""
+    """Share of the true top labels that the index's estimate alone has among as many, measured when it was made; None
+    without one. The shown label is the best of sixteen, so it is missed less often."""
     note: str = ""
     """What is worth knowing, e.g. why an index was not used."""
     error: str | None = None

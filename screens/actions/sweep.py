@@ -34,7 +34,14 @@ SWEEP = (
         "text",
     ),
     Action("sweep.run", ("g",), "run", "sweep", "Read every token at every layer; again for the same anew.", "sweep"),
-    Action("sweep.reader", ("m",), "reader", "another reader", "Let the next reader of the workbench read.", "reader"),
+    Action(
+        "sweep.reader",
+        ("m",),
+        "reader",
+        "another reader",
+        "Choose the next reader of the workbench; g lets it read.",
+        "reader",
+    ),
     Action(
         "sweep.method",
         ("o",),

@@ -47,7 +47,7 @@ def labelled(engine: WorkbenchEngine, reader: Reader, columns: Columns) -> Steps
         cells = yield from _proven(engine, reader, columns)
         return Labelled(cells, note=trouble)
     cells = yield from _estimated(engine, reader, index, columns.vectors)
-    return Labelled(cells, exact=False, recall=index.card.gap.rescored)
+    return Labelled(cells, exact=False, recall=index.card.gap.estimate)
 
 
 def _index(engine: WorkbenchEngine, reader: Reader) -> tuple[LabelIndex | None, str]:
