@@ -65,7 +65,9 @@ class TextActions:
             else:
                 workers.start(bench.app, "finding's text", self._of_finding, finding.answer_id, finding.row_key, then)
         else:
-            self._said(next((one.selected or "" for one in bench.query("ParetoPlot").results()), ""), then)
+            # By its name: the plot is imported late, and may not be there yet.
+            plot = next(iter(bench.query("ParetoPlot")), None)
+            self._said(getattr(plot, "selected", None) or "", then)
 
     def _said(self, text: str, then: Callable[[str], object]) -> None:
         if text:

@@ -75,7 +75,8 @@ class Chance:
     def p(self, cosines: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return (1 + #pairs of labels with at least this cosine) / (1 + n), one a cosine."""
         above = len(self.cosines) - np.searchsorted(self.cosines, cosines, side="left")
-        return (1.0 + above) / (1.0 + len(self.cosines))
+        found: NDArray[np.float64] = ((1.0 + above) / (1.0 + len(self.cosines))).astype(np.float64)
+        return found
 
     def threshold(self, share: float) -> float:
         """Return the cosine above which p is at most `share`; raise BadInput where too few pairs are there to say."""

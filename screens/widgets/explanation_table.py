@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 from investigator import fidelity
 from investigator.events import Answer
 from investigator.records import ExplanationRow, Explanations, Row
@@ -21,9 +24,15 @@ class ExplanationPane(Pane):
     NUMBER = 3
     TITLE = "in its own words"
     TEXT_TITLE = "explanation"
-    COLUMNS = (Column("gap", 6), Column("p", 4, least=52), Column("log p", 5, least=36), Column("n", 2), Column("", 1))
+    COLUMNS: ClassVar[Sequence[Column]] = (
+        Column("gap", 6),
+        Column("p", 4, least=52),
+        Column("log p", 5, least=36),
+        Column("n", 2),
+        Column("", 1),
+    )
     ORDER_WORDS = {"diversity": "MMR"}
-    ORDERS = ("diversity", "gap", "likelihood", "count")
+    ORDERS: ClassVar[tuple[str, ...]] = ("diversity", "gap", "likelihood", "count")
 
     def __init__(self) -> None:
         super().__init__()
