@@ -99,6 +99,9 @@ def _inherit(sub: argparse.ArgumentParser, parser: argparse.ArgumentParser) -> N
     for action in sub._actions:
         if action.dest in above and action.option_strings:
             action.default = argparse.SUPPRESS
+        elif isinstance(action, argparse._SubParsersAction):
+            for nested in action.choices.values():
+                _inherit(nested, parser)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -304,6 +304,13 @@ def test_every_key_of_a_workbench_is_documented() -> None:
         assert [one.name for one in msgspec.structs.fields(entry) if f"`{one.name}`" not in own] == []
 
 
+def test_a_flag_before_the_sub_command_holds_for_a_nested_one_too() -> None:
+    before = cli.parse(["--workbench", "mine", "index", "controls"])
+    assert before.workbench == "mine"
+    assert cli.parse(["--workbench", "mine", "index", "controls", "--workbench", "other"]).workbench == "other"
+    assert cli.parse(["index", "controls"]).workbench == ""
+
+
 def test_every_verb_is_documented_with_every_field_and_the_examples_can_be_asked() -> None:
     text = section((ROOT / "docs" / "protocol.md").read_text(encoding="utf-8"), "## Verbs")
     for verb in typing.get_args(wire.Verb):
@@ -314,7 +321,7 @@ def test_every_verb_is_documented_with_every_field_and_the_examples_can_be_asked
     rows = [line for line in text.splitlines() if line.startswith("| `") and "| `verb` |" not in line]
     assert results == {line.rsplit("`", 2)[1] for line in rows}
     examples = re.findall(r"^\{.*?\}$", text.split("```json\n", 1)[1].split("```", 1)[0], re.DOTALL | re.MULTILINE)
-    assert len(examples) == 4
+    assert len(examples) == 5
     for example in examples:
         msgspec.json.decode(example, type=wire.Verb)
     score = text.split("A score on the wire", 1)[1]
