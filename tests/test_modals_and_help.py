@@ -158,6 +158,7 @@ def test_every_action_can_be_called_and_has_a_sentence() -> None:
     from screens.hypotheses import HypothesesScreen
     from screens.intervene import InterveneScreen
     from screens.notebook import NotebookScreen
+    from screens.sweep import SweepScreen
     from screens.widgets.pareto_plot import ParetoPlot
 
     homes = {
@@ -168,6 +169,7 @@ def test_every_action_can_be_called_and_has_a_sentence() -> None:
         "corpus": (CorpusScreen,),
         "crossmodel": (CrossModelScreen,),
         "intervene": (InterveneScreen,),
+        "sweep": (SweepScreen,),
         "feature": (FeatureScreen,),
         "notebook": (NotebookScreen,),
     }
