@@ -21,8 +21,8 @@ def test_no_file_moves_nothing(tmp_path: Path) -> None:
 
 
 def test_ids_are_quoted_or_nested_and_keys_one_or_several(tmp_path: Path) -> None:
-    found = moved('"bench.keep" = "k"\n[bench]\nwhy = ["v", "f9"]\n[notebook]\nnote = "m, f8"\n', tmp_path)
-    assert found == keymap.Keymap({"bench.keep": "k", "bench.why": "v,f9", "notebook.note": "m,f8"})
+    found = moved('"bench.keep" = "k"\n[bench]\nwhy = ["z", "f9"]\n[notebook]\nnote = "m, f8"\n', tmp_path)
+    assert found == keymap.Keymap({"bench.keep": "k", "bench.why": "z,f9", "notebook.note": "m,f8"})
 
 
 def test_two_actions_may_swap_their_keys(tmp_path: Path) -> None:
