@@ -43,7 +43,7 @@ async def test_v_draws_from_a_verbalizer_and_fidelity_stands_in_front() -> None:
     backend = with_nla()
     async with bench(backend) as pilot:
         assert not asked(backend), "nothing is drawn before it is asked for"
-        assert "Press v to let nla put this activation" in text(pilot)
+        await until(pilot, lambda: "Press v to let nla put this activation" in text(pilot))
         await press(pilot, "v")
         await until(pilot, lambda: answered(pilot, "verbalize"))
         assert [verb.reader for verb in asked(backend)] == ["nla"]
