@@ -25,7 +25,7 @@ of tables 1 to 6 and figure 2 of *Open-Vocabulary Natural-Language Explanations 
 |---|---|---|
 | subject | Gemma-2-2B, layer 10 of 26 | pocket, {parameters:.1f} million parameters, layer {layer} of {layers} |
 | dictionary | GemmaScope, 65,000 latents | {latents:,} latents |
-| labels | written by a language model (Neuronpedia) | {labels:,} distinct, most [from reading](pocket.md#labels-from-reading) |
+| labels | written by a language model (Neuronpedia) | {labels:,} distinct, most [read](pocket.md#labels-from-reading) |
 | mapper | p_i = gamma_i h + b_i, 51.2 million tokens | form `{form}`, {slots} slots, {steps:,} steps |
 | sampling | tau 1.0, top-p 0.9, 50 drawn, MMR beta 0.2 | the same |
 
