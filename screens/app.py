@@ -224,8 +224,16 @@ class InvestigatorApp(App[None]):
 
     @property
     def layers_with_sae(self) -> frozenset[int]:
-        """Return the layers that an SAE reads."""
-        return frozenset(sae.layer for sae in self.book.saes) if self.book else frozenset()
+        """Return the layers of the cursor's model that an SAE reads."""
+        saes = self.book.saes if self.book else ()
+        return frozenset(sae.layer for sae in saes if sae.subject == self.subject)
+
+    @property
+    def subject(self) -> str:
+        """Return the model under the cursor: the prompt's, before there is one the workbench's first."""
+        if self.desk.place is not None:
+            return self.desk.place.opened.subject
+        return self.book.subjects[0].name if self.book and self.book.subjects else ""
 
     @property
     def labels_known(self) -> int:
@@ -234,9 +242,10 @@ class InvestigatorApp(App[None]):
 
     @property
     def layers_with_reader(self) -> frozenset[int]:
-        """Return the layers that a reader reads."""
+        """Return the layers of the cursor's model that a reader reads."""
         # -1: read at any layer, by readers without training, which rank no labels and are no default.
-        return frozenset(one.layer for one in self.book.readers if one.layer >= 0) if self.book else frozenset()
+        readers = self.book.readers if self.book else ()
+        return frozenset(one.layer for one in readers if one.layer >= 0 and one.subject == self.subject)
 
     def ask(self, verb: Verb, *, slot: str, listener: MessagePump, fresh: bool = False, priority: int = 0) -> Work:
         """Ask a verb; `WorkChanged` messages tell `listener` how it goes, and a newer one in the slot supersedes it."""

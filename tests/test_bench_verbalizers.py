@@ -54,6 +54,19 @@ async def test_v_draws_from_a_verbalizer_and_fidelity_stands_in_front() -> None:
         assert columns[:2] == ["fve", "cos"]
 
 
+async def test_layers_of_another_model_are_not_marked() -> None:
+    backend = with_nla()
+    other = msgspec.structs.replace(backend.book.saes[0], name="other-l1", subject="other", layer=1)
+    reader = ReaderSummary("far", "soft_prompt", "other", 2)
+    backend.book = msgspec.structs.replace(
+        backend.book, saes=(*backend.book.saes, other), readers=(*backend.book.readers, reader)
+    )
+    async with bench(backend) as pilot:
+        app = pilot.app
+        assert isinstance(app, InvestigatorApp)
+        assert app.layers_with_sae == app.layers_with_reader == {SAE_LAYER}
+
+
 async def test_what_other_texts_bring_back_is_one_key_away() -> None:
     async with bench(with_nla()) as pilot:
         await press(pilot, "v", "6")
