@@ -93,7 +93,6 @@ def _readers(recipe: Recipe, folders: Folders, root: Path, *, default: bool) -> 
             "sae": folders.sae_name(recipe.sae.layer),
             **({"default": True} if default and name == "l2el" else {}),
             **({"prompt_only": _relative(control, root)} if control.exists() else {}),
-            **_backwards(folders, root),
         }
     return found | _verbalizer(recipe, folders, root, prefix)
 
