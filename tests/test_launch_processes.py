@@ -55,7 +55,9 @@ async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
             os.kill(badge.pid, signal.SIGKILL)
             await until(lambda: not rendezvous.alive(place))  # noqa: B023
     for process in [*started, *start.spawned.values()]:
-        with contextlib.suppress(ChildProcessError):
+        # Another test's backend in this process would linger for minutes.
+        with contextlib.suppress(ChildProcessError, ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
     start.spawned.clear()
     started.clear()
