@@ -13,7 +13,7 @@ from investigator import expressions
 from investigator.errors import BadInput
 from investigator.provenance import WorkbenchSummary
 from investigator.records import Opened
-from investigator.sources import Residual, Source
+from investigator.sources import Decoder, Residual, Source
 
 MOST_BYTES = 64 * 2**20
 """A text file longer than this is not a prompt or a list of sentences."""
@@ -111,6 +111,16 @@ def parse_source(given: str) -> Source:
     except (msgspec.MsgspecError, RecursionError) as error:
         raise BadInput(f"{given!r} describes no source: {error}.", 'As in {"kind": "decoder", ...}.') from error
     return source
+
+
+def parse_latent(given: str) -> Decoder:
+    """Return the latent of `1234` or `l3#1234`; raise BadInput for anything else."""
+    if given.isdigit() and len(given) <= 12:
+        return Decoder("", int(given))
+    found = parse_source(given)
+    if not isinstance(found, Decoder):
+        raise BadInput(f"{given!r} is no latent.", "Write its number, or l3#1234.")
+    return found
 
 
 def residual(opened: Opened, token: Token, layer: int) -> Residual:

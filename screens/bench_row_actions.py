@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from investigator.errors import InvestigatorError
 from investigator.events import Answer
 from investigator.records import FeatureRow, Features, LabelRow, Row
 from investigator.sources import Residual
@@ -208,13 +207,8 @@ class RowActions:
 
     async def reopen(self, answer_id: str, row_key: str = "") -> None:
         """Show a saved answer exactly as it was: its prompt, its place, its rows; nothing is asked for it again."""
-        app = self.bench.app
-        if app.store is None:
-            return
-        try:
-            saved = await asyncio.to_thread(app.store.answer, answer_id)
-        except InvestigatorError as problem:
-            app.tell(str(problem), problem=True)
+        saved = await keeping.stored(self.bench.app, answer_id)
+        if saved is None:
             return
         if isinstance(saved.question, Intervene):
             self.bench.post_message(InterveneHere(saved=saved))

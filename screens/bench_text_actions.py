@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from investigator.errors import InvestigatorError
-from screens import workers
+from screens import keeping, workers
 from screens.bench_panes import PLOT, ROWS
 from screens.bench_rows import text_of
 from screens.messages import FindText
@@ -77,13 +75,8 @@ class TextActions:
             self.bench.app.tell(here)
 
     async def _of_finding(self, answer_id: str, row_key: str, then: Callable[[str], object]) -> None:
-        app = self.bench.app
-        if app.store is None:
-            return
-        try:
-            saved = await asyncio.to_thread(app.store.answer, answer_id)
-        except InvestigatorError as problem:
-            app.tell(str(problem), problem=True)
+        saved = await keeping.stored(self.bench.app, answer_id)
+        if saved is None:
             return
         row = saved.row(row_key) if row_key else None
         self._said(text_of(row) if row is not None else "", then)

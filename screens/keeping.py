@@ -1,4 +1,4 @@
-"""Keeping and editing findings: the store's writes off the event loop, every failure a sentence."""
+"""Keeping and editing findings: the store's reads and writes off the event loop, every failure a sentence."""
 
 from __future__ import annotations
 
@@ -10,9 +10,20 @@ from investigator.errors import BadInput, InvestigatorError
 
 if TYPE_CHECKING:
     from screens.app import InvestigatorApp
-    from sessions import Finding, Store
+    from sessions import Finding, SavedAnswer, Store
 
 NO_STORE = "Findings cannot be kept while no session is open."
+
+
+async def stored(app: InvestigatorApp, answer_id: str) -> SavedAnswer | None:
+    """Return a saved answer; None without a session, or where the store says why not, which is shown."""
+    if app.store is None:
+        return None
+    try:
+        return await asyncio.to_thread(app.store.answer, answer_id)
+    except InvestigatorError as problem:
+        app.tell(str(problem), problem=True)
+        return None
 
 
 async def keep(

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from cli_tools import run
 from session_tools import HOSTILE
 
 from fake_backend import EXAMPLE, FakeBackend
@@ -27,14 +28,6 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> FakeBackend:
     fake = FakeBackend()
     monkeypatch.setattr("backends.launch.Local", lambda *_, **__: fake)
     return fake
-
-
-def run(*arguments: str) -> int:
-    try:
-        return cli.main(arguments)
-    except SystemExit as left:
-        assert isinstance(left.code, int)
-        return left.code
 
 
 QUESTIONS = {

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from cli_tools import run
 from server_tools import running
 
 import tiny
 from backends.client import SocketBackend
 from backends.engine.engine import WorkbenchEngine
 from fake_backend import EXAMPLE, FakeBackend
-from investigator import cli, wire
+from investigator import wire
 from investigator.api import Investigator
 from investigator.errors import BadInput, ScoreError
 from investigator.events import fold
@@ -35,14 +36,6 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> FakeBackend:
     fake = FakeBackend()
     monkeypatch.setattr("backends.launch.Local", lambda *_, **__: fake)
     return fake
-
-
-def run(*arguments: str) -> int:
-    try:
-        return cli.main(arguments)
-    except SystemExit as left:
-        assert isinstance(left.code, int)
-        return left.code
 
 
 def ids(session: str) -> dict[str, str]:

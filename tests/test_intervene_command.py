@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cli_tools import run
 
 from fake_backend import EXAMPLE, FakeBackend
-from investigator import api, cli, wire
+from investigator import api, wire
 from investigator.records import DoseRow, Intervened, Likely, Mover, Result, Shift
 from investigator.sources import Ablated, Decoder, Difference, Prompted, Residual, Stored
 from investigator.wire import Intervene, Open, ShowFeatures, Verb
@@ -37,14 +38,6 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Changing:
     fake = Changing()
     monkeypatch.setattr("backends.launch.Local", lambda *_, **__: fake)
     return fake
-
-
-def run(*words: str) -> int:
-    try:
-        return cli.main(words)
-    except SystemExit as left:
-        assert isinstance(left.code, int)
-        return left.code
 
 
 def test_an_intervention_is_asked_and_printed(backend: Changing, capsys: pytest.CaptureFixture[str]) -> None:

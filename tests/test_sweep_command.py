@@ -6,9 +6,10 @@ import json
 import re
 
 import pytest
+from cli_tools import run
 
 from fake_backend import EXAMPLE, FakeBackend
-from investigator import api, cli, sweep_tables
+from investigator import api, sweep_tables
 from investigator.commands.sweep import parse_layers
 from investigator.errors import BadInput
 from investigator.records import Result, Score, SweepCell, SweepRow, Swept
@@ -46,14 +47,6 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Sweeping:
     fake = Sweeping()
     monkeypatch.setattr("backends.launch.Local", lambda *_, **__: fake)
     return fake
-
-
-def run(*words: str) -> int:
-    try:
-        return cli.main(words)
-    except SystemExit as left:
-        assert isinstance(left.code, int)
-        return left.code
 
 
 def test_a_text_is_swept_and_printed_tokens_down_and_layers_across(

@@ -25,7 +25,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("change")
     group.add_argument(
         "--ablate",
-        type=common.checked(_latent),
+        type=common.checked(targets.parse_latent),
         action="append",
         metavar="LATENT",
         help="take this latent away (1234, or l3#1234); may be repeated",
@@ -58,16 +58,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--randoms", type=int, default=5, metavar="N", help="random directions beside it (default: 5)")
     group.add_argument("--seed", type=int, default=0, help="of the random directions (default: 0)")
     common.add_asking(parser)
-
-
-def _latent(given: str) -> Decoder:
-    """Return the latent of `1234` or `l3#1234`."""
-    if given.isdigit() and len(given) <= 12:
-        return Decoder("", int(given))
-    found = targets.parse_source(given)
-    if not isinstance(found, Decoder):
-        raise BadInput(f"{given!r} is no latent.", "Write its number, or l3#1234.")
-    return found
 
 
 def run(options: Options) -> int:

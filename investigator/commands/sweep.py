@@ -31,7 +31,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what is swept")
     group.add_argument("--text", metavar="TEXT", help="score this in every cell (default: what the readers say)")
     group.add_argument(
-        "--latent", type=common.checked(_latent), metavar="LATENT", help="a latent's activation instead: 1234, l3#1234"
+        "--latent",
+        type=common.checked(targets.parse_latent),
+        metavar="LATENT",
+        help="a latent's activation instead: 1234, l3#1234",
     )
     group.add_argument("--sae", default="", metavar="NAME", help="the SAE of --latent (default: the workbench's first)")
     group.add_argument(
@@ -54,16 +57,6 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="without a text: the best label, or the likeliest words (default: labels where readers rank them)",
     )
     common.add_asking(parser)
-
-
-def _latent(given: str) -> Decoder:
-    """Return the latent of `1234` or `l3#1234`."""
-    if given.isdigit() and len(given) <= 12:
-        return Decoder("", int(given))
-    found = targets.parse_source(given)
-    if not isinstance(found, Decoder):
-        raise BadInput(f"{given!r} is no latent.", "Write its number, or l3#1234.")
-    return found
 
 
 def _named(latent: Decoder | None, sae: str) -> Decoder | None:

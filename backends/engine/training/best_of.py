@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from backends.engine.likelihood.injected import Injected
+from backends.engine.likelihood.states import one_prefix
 from backends.engine.readers.fidelity import fve, variance_of
-from backends.engine.sampling import choose
+from backends.engine.sampling import draw
 from backends.engine.training.adapters import factors, restore, write_adapter
 from backends.engine.training.checkpoints import load_checkpoint
 from backends.engine.training.folders import Folders, write_json
@@ -45,13 +46,17 @@ def run_best_of(recipe: Recipe, folders: Folders, *, device: str = "cpu", dtype:
     tune = tune_examples(recipe, folders, settings.tune, settings.seed)
     variance = variance_of(tune.vectors(np.arange(len(tune))))
     places = training_examples(recipe, folders, settings.places, settings.seed + 1)
-    steps = 2 * -(-len(tune) // _ROWS) + settings.texts * -(-len(places) // _ROWS) + settings.steps
+    steps = len(places) + settings.steps
     yield Progress(0, steps, "drawing texts")
     before = fidelity(speech, work, tune, settings, variance)
-    best = best_texts(speech, work, places, settings)
-    yield Progress(steps - settings.steps, steps, "drew texts", before | {"kept": len(best)})
+    best = Examples(places.residuals[:0], [])
+    for found in best_texts(speech, work, places, settings):
+        if isinstance(found, Examples):
+            best = found
+        else:
+            yield Progress(found, steps, "drawing texts", before)
     for step in learn(speech, best, settings):
-        yield Progress(steps - settings.steps + step, steps, "learning the best texts")
+        yield Progress(len(places) + step, steps, "learning the best texts")
     after = fidelity(speech, work, tune, settings, variance)
     helped = after["fve"] > before["fve"]
     if helped:
@@ -83,36 +88,25 @@ def _state(folders: Folders, name: str, section: object, device: str) -> dict[st
 
 def spoken(speech: Speech, vectors: Tensor, settings: BestOfRecipe, *, temperature: float, seed: int) -> list[str]:
     """One text for each activation `[n, width]`; empty where none was closed within the most tokens."""
-    rows = drawn(speech, vectors, settings, temperature=temperature, seed=seed).tolist()
-    return [_text(speech, row) for row in rows]
-
-
-@torch.inference_mode()
-def drawn(speech: Speech, vectors: Tensor, settings: BestOfRecipe, *, temperature: float, seed: int) -> Tensor:
-    """The most tokens of each answer, drawn whether or not it has ended, [n, tokens]."""
-    generator = torch.Generator().manual_seed(seed)
     subject = speech.subject
-    hidden, cache = Injected(speech.embeds, vectors[:, None], speech.prompt.positions, speech.injection).run(subject)
-    found: list[Tensor] = []
-    for length in range(settings.most_tokens):
-        logits = subject.head(hidden[:, -1])
-        found.append(choose(logits, temperature=temperature, top_p=_TOP_P, generator=generator))
-        ids = found[-1][:, None].to(subject.device)
-        at = len(speech.prompt.ids) + length
-        hidden, _ = subject.body(
-            input_ids=ids,
-            attention_mask=torch.ones(len(ids), at + 1, dtype=torch.long, device=ids.device),
-            position_ids=torch.full_like(ids, at),
-            past_key_values=cache,
-            use_cache=True,
-        )
-    return torch.stack(found, 1)
-
-
-def _text(speech: Speech, ids: list[int]) -> str:
-    ended = ids.index(speech.subject.eos_id) if speech.subject.eos_id in ids else len(ids)
-    found = _TEXT.search(speech.subject.decode(ids[:ended]))
-    return found.group(1) if found else ""
+    with torch.inference_mode():
+        prompts = Injected(speech.embeds, vectors[:, None], speech.prompt.positions, speech.injection)
+        prefix = one_prefix(subject, prompts)
+    texts = [""] * len(vectors)
+    several = draw(
+        subject,
+        prefix,
+        samples=len(vectors),
+        temperature=temperature,
+        top_p=_TOP_P,
+        max_tokens=settings.most_tokens,
+        seed=seed,
+    )
+    for done in several:
+        for one in done:
+            found = _TEXT.search(subject.decode(one.ids))
+            texts[one.row] = found.group(1) if found else ""
+    return texts
 
 
 @torch.no_grad()
@@ -145,20 +139,21 @@ def fidelity(
     }
 
 
-def best_texts(speech: Speech, work: Backwards, places: Examples, settings: BestOfRecipe) -> Examples:
-    """For each activation the drawn text of highest cosine; activations without a closed text are left out."""
+def best_texts(speech: Speech, work: Backwards, places: Examples, settings: BestOfRecipe) -> Iterator[int | Examples]:
+    """Yield how many activations were read, then for each the drawn text of highest cosine, where any was closed."""
     rows, texts = [], []
     for at in range(0, len(places), _ROWS):
         some = np.arange(at, min(at + _ROWS, len(places)))
         vectors = places.vectors(some)
-        seeds = (settings.seed * 1_000_003 + at * settings.texts + draw for draw in range(settings.texts))
+        seeds = (settings.seed * 1_000_003 + at * settings.texts + number for number in range(settings.texts))
         several = [spoken(speech, vectors, settings, temperature=_TEMPERATURE, seed=seed) for seed in seeds]
         scores = torch.stack([cosines(work, each, vectors) for each in several])
-        for place, (score, draw) in enumerate(zip(*map(Tensor.tolist, scores.max(0)), strict=True)):
+        for place, (score, best) in enumerate(zip(*map(Tensor.tolist, scores.max(0)), strict=True)):
             if score > -1.0:
                 rows.append(int(some[place]))
-                texts.append(several[draw][place])
-    return Examples(places.residuals[rows], texts)
+                texts.append(several[best][place])
+        yield int(some[-1]) + 1
+    yield Examples(places.residuals[rows], texts)
 
 
 def learn(speech: Speech, best: Examples, settings: BestOfRecipe) -> Iterator[int]:
